@@ -1,0 +1,111 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -X github.com/bulkhead-dev/bulkhead/internal/cli.Version=$(VERSION)
+FUZZTIME ?= 20s
+BENCH    ?= .
+TIMEOUT  ?= 20m
+
+# Tools are built into .bin from tools/go.mod, and again when it or Go changes.
+TOOLS := .bin/.built-$(shell go env GOVERSION)
+LINT  := .bin/golangci-lint
+
+# The root folders: a pure library, tested once more with the network cut off.
+PURE = $$(go list ./... | grep -v -e /internal/ -e /cmd/ -e /test/)
+
+# Digest of every file that Git tracks or would track.
+SNAPSHOT = git ls-files -co --exclude-standard -z | xargs -0 sha256sum 2>/dev/null || true
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## build bulkhead and play the incident it is there to stop
+	@echo "==> demo: bulkhead demo"
+	@./bin/bulkhead demo
+
+build: ## build ./bin/bulkhead
+	@echo "==> build: ./bin/bulkhead $(VERSION) (the first build takes minutes)"
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/bulkhead ./cmd/bulkhead
+
+test: ## all tests that need no lab: race detector, random order, expected outputs, then hermetic
+	@echo "==> test: go test -race -shuffle=on ./..."
+	@go test -race -shuffle=on -timeout $(TIMEOUT) ./...
+	@$(MAKE) --no-print-directory hermetic
+
+hermetic: ## test the root folders with no network (skipped where unshare is not allowed)
+	@if ! unshare -rn true 2>/dev/null; then \
+		echo "==> hermetic: SKIPPED, 'unshare -rn' does not work here"; exit 0; fi; \
+	echo "==> hermetic: go test in an empty network namespace"; \
+	go test -count=1 -run '^$$' $(PURE) >/dev/null; \
+	GOPROXY=off unshare -rn go test -count=1 -timeout $(TIMEOUT) $(PURE)
+
+golden: ## rewrite the expected outputs; then read the diff
+	@echo "==> golden: UPDATE=1 go test ./..."
+	@UPDATE=1 go test -count=1 -timeout $(TIMEOUT) ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (20s)
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func /:/' | sort | \
+	while IFS=: read -r file name; do \
+		echo "==> fuzz: $$name in $$(dirname "$$file") for $(FUZZTIME)"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+	done
+
+bench: ## run the benchmarks that match BENCH (all)
+	@echo "==> bench: go test -bench '$(BENCH)'"
+	@go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+
+generate: ## rewrite the generated files
+	@echo "==> generate: go generate ./..."
+	@go generate ./...
+
+generate-check: ## fail when generate would change a file
+	@before=$$($(SNAPSHOT)); \
+	$(MAKE) --no-print-directory generate; \
+	after=$$($(SNAPSHOT)); \
+	if [ "$$before" != "$$after" ]; then \
+		echo "==> generate-check: these files are out of date; run 'make generate' and commit them:"; \
+		diff <(echo "$$before") <(echo "$$after") | awk '/^[<>]/{print "  " $$3}' | sort -u; exit 1; fi
+
+fmt: $(TOOLS) ## format the code (gofumpt, grouped imports)
+	@echo "==> fmt: golangci-lint fmt"
+	@$(LINT) fmt
+
+fmt-check: $(TOOLS) ## fail when fmt would change a file
+	@echo "==> fmt-check: golangci-lint fmt --diff"
+	@$(LINT) fmt --diff
+
+lint: $(TOOLS) ## run the linters of .golangci.yml
+	@echo "==> lint: golangci-lint run ./..."
+	@$(LINT) run ./...
+
+vuln: .bin/govulncheck ## look for known vulnerabilities; needs the network, so it is not part of check
+	@echo "==> vuln: govulncheck ./... (asks vuln.go.dev)"
+	@.bin/govulncheck ./...
+
+tools: $(TOOLS) ## build the pinned tools into .bin
+
+check: ## everything CI runs: fmt-check, lint, test, generate-check
+	@for step in fmt-check lint test generate-check; do \
+		start=$$SECONDS; \
+		$(MAKE) --no-print-directory $$step; \
+		echo "==> $$step: ok, $$((SECONDS - start)) s"; \
+	done
+
+clean: ## remove what was built
+	@echo "==> clean: bin .bin"
+	@rm -rf bin .bin
+
+$(TOOLS): tools/go.mod tools/go.sum
+	@echo "==> tools: building golangci-lint and gofumpt (once, some minutes)"
+	@mkdir -p .bin && rm -f .bin/.built-*
+	@go build -C tools -buildvcs=false -o ../.bin/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint mvdan.cc/gofumpt
+	@touch $@
+
+.bin/govulncheck: tools/go.mod tools/go.sum
+	@echo "==> tools: building govulncheck"
+	@go build -C tools -buildvcs=false -o ../.bin/ golang.org/x/vuln/cmd/govulncheck
+	@touch $@
+
+.PHONY: help demo build test hermetic golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean

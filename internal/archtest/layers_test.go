@@ -1,0 +1,102 @@
+package archtest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// levels lists our folders from the ground up. A folder may import folders of
+// lower levels only, so imports point down and folders of one level stay
+// strangers. A folder that is not listed fails the test: where does it belong?
+// cmd is above all of them and test holds tests only; neither is listed.
+var levels = [][]string{
+	{"tree", "object", "api"},                              // the words
+	{"tenant", "render", "isolation", "internal/fleetgen"}, // what one thing means
+	{"layout", "impact"},                                   // shapes, and the difference of two trees
+	{"migrate"},                                            // from one shape to another
+	{"internal/git", "internal/fetch", "internal/forge", "internal/kube", "internal/cache"},                 // reaches
+	{"internal/cli", "internal/portal", "internal/controller", "internal/terraform", "internal/crossplane"}, // doors
+}
+
+// world is what root folders must not import: they take what they need from
+// outside as a value, an fs.FS or a small interface of their own.
+var world = []string{
+	module + "/internal",
+	"net", "os", "io/ioutil", "log", "syscall", "plugin",
+	"golang.org/x/sys", "golang.org/x/term",
+	"k8s.io/client-go", "k8s.io/klog", "sigs.k8s.io/controller-runtime/pkg/client", "sigs.k8s.io/controller-runtime/pkg/manager",
+	"github.com/go-git", "github.com/spf13",
+}
+
+// harmless packages lie below one of world but touch nothing.
+var harmless = []string{"net/url", "net/netip"}
+
+// light folders must not reach heavy modules, not even through other packages: the
+// provider and the function that link them stay small.
+var (
+	light = []string{"tree", "object", "api", "tenant", "isolation", "layout", "internal/terraform", "internal/crossplane"}
+	heavy = []string{"helm.sh/helm", "sigs.k8s.io/kustomize/api", "k8s.io/client-go"}
+)
+
+func TestImportsPointDown(t *testing.T) {
+	for _, f := range sources(t) {
+		from := f.folder()
+		if strings.HasPrefix(from, "cmd/") {
+			continue
+		}
+		if level(from) < 0 {
+			t.Errorf("%s: folder %s has no level", f.path, from)
+		}
+		for _, imp := range f.imports {
+			rest, ours := strings.CutPrefix(imp, module+"/")
+			if to := folder(rest); ours && to != from && level(to) >= level(from) {
+				t.Errorf("%s imports %s, which is not below %s", f.path, rest, from)
+			}
+		}
+	}
+}
+
+func TestRootFoldersArePure(t *testing.T) {
+	for _, f := range sources(t) {
+		if !pure(f.folder()) {
+			continue
+		}
+		for _, imp := range f.imports {
+			touches := func(pkg string) bool { return below(imp, pkg) }
+			if slices.ContainsFunc(world, touches) && !slices.Contains(harmless, imp) {
+				t.Errorf("%s imports %s, which a root folder must not", f.path, imp)
+			}
+		}
+	}
+}
+
+func TestLightFolders(t *testing.T) {
+	sources(t) // the test cache notices a change in any source file
+	for _, from := range light {
+		if _, err := os.Stat(filepath.Join(root, from)); os.IsNotExist(err) {
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./"+from+"/...")
+		cmd.Dir = root
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", cmd, err)
+		}
+		for dep := range strings.FieldsSeq(string(out)) {
+			if slices.ContainsFunc(heavy, func(pkg string) bool { return below(dep, pkg) }) {
+				t.Errorf("%s reaches %s", from, dep)
+				break
+			}
+		}
+	}
+}
+
+// level is the index in levels of the list that holds folder, or -1.
+func level(folder string) int {
+	return slices.IndexFunc(levels, func(l []string) bool { return slices.Contains(l, folder) })
+}
