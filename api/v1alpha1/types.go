@@ -1,0 +1,180 @@
+package v1alpha1
+
+import "encoding/json"
+
+// Kinds of the group.
+const (
+	KindFleet   = "Fleet"
+	KindCluster = "Cluster"
+	KindTenant  = "Tenant"
+)
+
+// Metadata names a document.
+type Metadata struct {
+	// Name is a DNS-1123 label. Required.
+	Name string `json:"name"`
+	// Labels are Kubernetes labels; selectors of tenants read those of clusters.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Annotations are kept and never read.
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Place is where a document starts: a slash path as given to [Decode], and a
+// line counted from 1. The zero Place means the value was made in code.
+type Place struct {
+	File string
+	Line int
+}
+
+// Fleet describes all clusters of one hub. A hub has one or none.
+type Fleet struct {
+	// APIVersion is [APIVersion].
+	APIVersion string `json:"apiVersion"`
+	// Kind is [KindFleet].
+	Kind string `json:"kind"`
+	// Metadata names the fleet. Required.
+	Metadata Metadata `json:"metadata"`
+	// Spec may be left out: every field has a default.
+	Spec FleetSpec `json:"spec,omitzero"`
+	// Place is set by Decode.
+	Place Place `json:"-"`
+}
+
+// FleetSpec is what a user says about a fleet.
+type FleetSpec struct {
+	// Layout is the shape of the repository. Unset: found from the files.
+	Layout Layout `json:"layout,omitempty"`
+	// Sources says where the trees behind Flux source URLs are when rendering
+	// offline. Each URL occurs once. Unset: only the hub's own URL is known.
+	Sources []Source `json:"sources,omitempty"`
+	// Gates are rules that a change must pass, as a JSON array. Kept as written;
+	// this package reads nothing in them.
+	Gates json.RawMessage `json:"gates,omitempty"`
+	// TenantDefaults holds any Tenant field, as a JSON object. Kept as written;
+	// this package reads nothing in it.
+	TenantDefaults json.RawMessage `json:"tenantDefaults,omitempty"`
+}
+
+// Layout is the shape of a repository.
+type Layout string
+
+// The layouts; the empty Layout is "not said".
+const (
+	// Monorepo keeps platform and tenants in one repository.
+	Monorepo Layout = "Monorepo"
+	// HubAndSpoke gives each tenant a repository of its own.
+	HubAndSpoke Layout = "HubAndSpoke"
+)
+
+// Source maps the URL of a Flux source to a tree on this machine.
+type Source struct {
+	// URL is the source's spec.url, with its scheme and without a password.
+	// Required.
+	URL string `json:"url"`
+	// Path is a slash path from the hub's root; it may lead out of it
+	// ("../billing-apps") but is never absolute. Required. Decode cleans it.
+	Path string `json:"path"`
+	// Rev is the Git revision to read in the repository at Path. Unset: the
+	// revision that the Flux source's own ref asks for.
+	Rev string `json:"rev,omitempty"`
+}
+
+// Cluster is one Flux entry point: a ref, one or more paths, and variables.
+type Cluster struct {
+	// APIVersion is [APIVersion].
+	APIVersion string `json:"apiVersion"`
+	// Kind is [KindCluster].
+	Kind string `json:"kind"`
+	// Metadata names the cluster; the name is unique in the fleet. Required.
+	Metadata Metadata `json:"metadata"`
+	// Spec says where the cluster starts. Required.
+	Spec ClusterSpec `json:"spec"`
+	// Place is set by Decode.
+	Place Place `json:"-"`
+}
+
+// ClusterSpec is what a user says about a cluster.
+type ClusterSpec struct {
+	// Path is the folder Flux starts at: a slash path from the hub's root, "."
+	// for the root itself, never absolute and never outside. Decode cleans it.
+	// One of path and paths is required; both together are refused.
+	Path string `json:"path,omitempty"`
+	// Paths are several such folders, in the order given, for a cluster with
+	// more than one entry point (Azure fluxConfigurations). See Path.
+	Paths []string `json:"paths,omitempty"`
+	// Ref is what the cluster follows. Unset or empty: the ref its own sync names, else
+	// the revision that is looked at.
+	Ref *Ref `json:"ref,omitempty"`
+	// KubernetesVersion is like "1.35" or "v1.35.2". Unset: the newest known.
+	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+	// Variables supply what post-build substitution reads on this cluster and
+	// Git does not hold. Names follow Flux: letters, digits and underscores.
+	Variables map[string]string `json:"variables,omitempty"`
+	// Lockdown overrides what the install manifests in Git say.
+	Lockdown Lockdown `json:"lockdown,omitzero"`
+}
+
+// EntryPaths is the list of folders Flux starts at, cleaned, in the order
+// given; never empty for a decoded Cluster.
+func (s ClusterSpec) EntryPaths() []string {
+	if s.Path != "" {
+		return append([]string{s.Path}, s.Paths...)
+	}
+	return append([]string(nil), s.Paths...)
+}
+
+// Ref is a Git reference. Several fields may be set; the first set one wins in
+// the order commit, name, tag, semver, branch.
+//
+// Source: source-controller v1.9 with fluxcd/pkg/git; its documentation puts
+// semver before tag, its code does not.
+type Ref struct {
+	// Branch is a branch's short name.
+	Branch string `json:"branch,omitempty"`
+	// Tag is a tag's short name.
+	Tag string `json:"tag,omitempty"`
+	// SemVer is a range of versions (">=1.2.0 <2.0.0") over the tags.
+	SemVer string `json:"semver,omitempty"`
+	// Name is a full reference name, which starts with "refs/".
+	Name string `json:"name,omitempty"`
+	// Commit is a full commit name, 40 hexadecimal digits.
+	Commit string `json:"commit,omitempty"`
+}
+
+// Lockdown is what the cluster's Flux controllers are started with. An unset
+// field means "as the install manifests in Git say, else as the newest Flux
+// does by default".
+//
+// Source: flags and feature gates of kustomize-controller v1.9.
+type Lockdown struct {
+	// NoCrossNamespaceRefs is the flag --no-cross-namespace-refs.
+	NoCrossNamespaceRefs *bool `json:"noCrossNamespaceRefs,omitempty"`
+	// NoRemoteBases is the flag --no-remote-bases.
+	NoRemoteBases *bool `json:"noRemoteBases,omitempty"`
+	// DefaultServiceAccount is the flag --default-service-account.
+	DefaultServiceAccount string `json:"defaultServiceAccount,omitempty"`
+	// StrictPostBuildSubstitutions is the feature gate of that name: a variable
+	// without value and without default fails the build.
+	StrictPostBuildSubstitutions *bool `json:"strictPostBuildSubstitutions,omitempty"`
+}
+
+// Tenant is a team's document. Its name is checked, the rest is kept as it is.
+type Tenant struct {
+	// Metadata names the tenant; the name is unique in the fleet.
+	Metadata Metadata
+	// Raw is the whole document as JSON, aliases and merge keys expanded, keys
+	// sorted.
+	Raw json.RawMessage
+	// Place is where the document starts.
+	Place Place
+}
+
+// Documents is what files under fleet/ hold, in the order they were read.
+type Documents struct {
+	// Fleet is nil when there is none.
+	Fleet *Fleet
+	// Clusters have unique names.
+	Clusters []Cluster
+	// Tenants have unique names.
+	Tenants []Tenant
+}
