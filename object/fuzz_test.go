@@ -44,6 +44,7 @@ func FuzzBodies(f *testing.F) {
 
 // seed adds the documents of the golden cases.
 func seed(f *testing.F) {
+	f.Helper()
 	cases, _ := filepath.Glob("testdata/*/*.txtar")
 	for _, file := range cases {
 		data, err := os.ReadFile(file)

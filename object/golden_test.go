@@ -88,15 +88,15 @@ func TestRedactGolden(t *testing.T) {
 }
 
 // parse reads a YAML map the way unstructured content is read: whole numbers are int64.
-func parse(t testing.TB, doc string) map[string]any {
-	t.Helper()
+func parse(tb testing.TB, doc string) map[string]any {
+	tb.Helper()
 	data, err := yaml.YAMLToJSON([]byte(doc))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var m map[string]any
 	if err := utiljson.Unmarshal(data, &m); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }

@@ -62,7 +62,7 @@ func TestMergeKeysCoverKubernetes(t *testing.T) {
 
 // walkTags calls fn for each field of each struct that t leads to.
 func walkTags(t reflect.Type, seen map[reflect.Type]bool, fn func(reflect.StructField)) {
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // other kinds lead nowhere
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		walkTags(t.Elem(), seen, fn)
 	case reflect.Struct:
@@ -70,9 +70,9 @@ func walkTags(t reflect.Type, seen map[reflect.Type]bool, fn func(reflect.Struct
 			return
 		}
 		seen[t] = true
-		for i := range t.NumField() {
-			fn(t.Field(i))
-			walkTags(t.Field(i).Type, seen, fn)
+		for field := range t.Fields() {
+			fn(field)
+			walkTags(field.Type, seen, fn)
 		}
 	}
 }

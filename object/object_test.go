@@ -86,13 +86,13 @@ func TestOriginJSON(t *testing.T) {
 }
 
 // pod makes a Pod with a name and a value.
-func pod(t testing.TB, name, value string) *Object {
-	t.Helper()
+func pod(tb testing.TB, name, value string) *Object {
+	tb.Helper()
 	o, err := New(NewBody(map[string]any{
 		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": name}, "value": value,
 	}), Origin{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return o
 }

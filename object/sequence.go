@@ -137,9 +137,9 @@ func subsequence(a, b []int) [][2]int {
 	w := len(b) + 1
 	// The shorter side bounds every length: at most 2,001, which fits.
 	table := make([]uint16, (len(a)+1)*w)
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
+	for i, x := range slices.Backward(a) {
+		for j, y := range slices.Backward(b) {
+			if x == y {
 				table[i*w+j] = table[(i+1)*w+j+1] + 1
 			} else {
 				table[i*w+j] = max(table[(i+1)*w+j], table[i*w+j+1])

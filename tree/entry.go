@@ -26,7 +26,7 @@ func (m Mode) String() string {
 }
 
 // gitModes are the modes as they stand in a Git tree object, without a leading zero.
-var gitModes = [...]string{
+var gitModes = [...]string{ //nolint:gochecknoglobals // a constant table
 	File: "100644", Executable: "100755", Symlink: "120000", Submodule: "160000", Directory: "40000",
 }
 

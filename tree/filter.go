@@ -50,7 +50,8 @@ func (f *filter) visible(path string, e Entry) (bool, error) {
 		return false, nil
 	}
 	if v, ok := f.below.Load(path); ok {
-		return v.(bool), nil
+		b, _ := v.(bool)
+		return b, nil
 	}
 	found := false
 	l, err := f.base.listing("readdir", path)

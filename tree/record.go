@@ -30,8 +30,10 @@ type Read struct {
 
 // Answers that are not a hash of anything in a tree. No content has these hashes, as far as we know.
 var (
-	wrongKind = hashObject("answer", []byte("wrong kind")) // a directory read as a file, or a file listed
-	unknown   = hashObject("answer", []byte("unknown"))    // the read failed, so that no tree gives the same answer
+	// A directory read as a file, or a file listed.
+	wrongKind = hashObject("answer", []byte("wrong kind")) //nolint:gochecknoglobals // a constant
+	// The read failed, so that no tree gives the same answer.
+	unknown = hashObject("answer", []byte("unknown")) //nolint:gochecknoglobals // a constant
 )
 
 // Trace is what a computation has read: sorted by path, then kind, without duplicates.

@@ -130,7 +130,8 @@ func (t *Tree) HashOf(path string) (Hash, error) {
 	}
 	key := join(t.prefix, path)
 	if h, ok := t.c.sums.Load(key); ok {
-		return h.(Hash), nil
+		sum, _ := h.(Hash)
+		return sum, nil
 	}
 	data, err := t.content("hash", path, e)
 	if err != nil {
@@ -145,7 +146,7 @@ func (t *Tree) HashOf(path string) (Hash, error) {
 // If fn gives [fs.SkipDir] for a directory, what is below it is left out; for anything else, the rest
 // of its directory. [fs.SkipAll] ends the walk without an error; any other error ends it with that.
 func (t *Tree) Walk(dir string, fn func(path string, e Entry) error) error {
-	_, d, err := t.findDir("walk", dir)
+	d, err := t.findDir("walk", dir)
 	if err != nil || d == nil {
 		return err
 	}
@@ -167,9 +168,9 @@ func (t *Tree) walk(path string, d *dir, fn func(string, Entry) error) error {
 		if err == nil && l.dirs[i] != nil {
 			err = t.walk(p, l.dirs[i], fn)
 		}
-		switch {
-		case err == nil:
-		case err == fs.SkipDir: //nolint:errorlint // see Walk
+		switch err {
+		case nil:
+		case fs.SkipDir: //nolint:errorlint // see Walk
 			if !e.IsDir() {
 				return nil
 			}
@@ -182,7 +183,7 @@ func (t *Tree) walk(path string, d *dir, fn func(string, Entry) error) error {
 
 // Sub gives the tree whose root is the directory dir of t. It shares what t has loaded.
 func (t *Tree) Sub(dir string) (*Tree, error) {
-	_, d, err := t.findDir("sub", dir)
+	d, err := t.findDir("sub", dir)
 	switch {
 	case err != nil:
 		return nil, err
@@ -227,16 +228,16 @@ func (t *Tree) above(path, rest string) string {
 }
 
 // findDir is find for what can be listed; the *dir is nil for a submodule.
-func (t *Tree) findDir(op, path string) (Entry, *dir, error) {
+func (t *Tree) findDir(op, path string) (*dir, error) {
 	e, d, err := t.find(op, path)
 	if err == nil && !e.IsDir() {
 		err = pathError(op, path, errNotDirectory)
 	}
-	return e, d, err
+	return d, err
 }
 
 func (t *Tree) listing(op, path string) (*listing, error) {
-	_, d, err := t.findDir(op, path)
+	d, err := t.findDir(op, path)
 	switch {
 	case err != nil:
 		return nil, err

@@ -33,8 +33,7 @@ metadata: {name: prod-us-east-1}
 spec:
   pth: clusters/prod-us-east-1
 `))
-	var fault *v1alpha1.DocumentError
-	if errors.As(err, &fault) {
+	if fault, ok := errors.AsType[*v1alpha1.DocumentError](err); ok {
 		fmt.Println(fault)
 		fmt.Println(fault.Hint)
 	}

@@ -45,7 +45,7 @@ func (r *reader) into(n *yaml.Node, v reflect.Value, at string) error {
 	if err != nil {
 		return err
 	}
-	if raw, ok := v.Addr().Interface().(*json.RawMessage); ok {
+	if raw, ok := reflect.TypeAssert[*json.RawMessage](v.Addr()); ok {
 		return r.intoRaw(n, raw, at)
 	}
 	switch v.Kind() {

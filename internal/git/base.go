@@ -85,7 +85,7 @@ func (r *Repository) common(ctx context.Context, a, b *object.Commit) ([]*object
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		c := heap.Pop(q).(*object.Commit)
+		c, _ := heap.Pop(q).(*object.Commit) // all that Push takes
 		f := flags[c.Hash]
 		if f&(fromA|fromB) == fromA|fromB {
 			if f&stale == 0 && !inFound[c.Hash] {
@@ -124,7 +124,12 @@ type queue []*object.Commit
 func (q queue) Len() int           { return len(q) }
 func (q queue) Less(i, j int) bool { return newest(q[i], q[j]) < 0 }
 func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(c any)        { *q = append(*q, c.(*object.Commit)) }
+func (q *queue) Push(c any) {
+	if c, ok := c.(*object.Commit); ok {
+		*q = append(*q, c)
+	}
+}
+
 func (q *queue) Pop() any {
 	last := len(*q) - 1
 	c := (*q)[last]

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -83,7 +84,10 @@ func BenchmarkWorkTree(b *testing.B) {
 	}
 }
 
-func report(b *testing.B, n int64) { b.ReportMetric(float64(n), "content-bytes") }
+func report(b *testing.B, n int64) {
+	b.Helper()
+	b.ReportMetric(float64(n), "content-bytes")
+}
 
 func open(b *testing.B, dir string) *git.Repository {
 	b.Helper()
@@ -134,6 +138,7 @@ func readAll(b *testing.B, r *git.Repository, readers int) int64 {
 
 // readAllGit does the same with two git processes.
 func readAllGit(b *testing.B, dir string) (int64, error) {
+	b.Helper()
 	list, err := exec.CommandContext(b.Context(), "git", "-C", dir, "ls-tree", "-r", "-z", "HEAD").Output()
 	if err != nil {
 		return 0, err
@@ -157,7 +162,7 @@ func readAllGit(b *testing.B, dir string) (int64, error) {
 	total := int64(0)
 	for in := bufio.NewReader(out); ; {
 		head, err := in.ReadString('\n')
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

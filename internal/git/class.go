@@ -96,7 +96,7 @@ func addNamed(set *[256]bool, name string) bool {
 	return true
 }
 
-var named = map[string]func(byte) bool{
+var named = map[string]func(byte) bool{ //nolint:gochecknoglobals // a constant table
 	"alnum":  func(c byte) bool { return alpha(c) || digit(c) },
 	"alpha":  alpha,
 	"blank":  func(c byte) bool { return c == ' ' || c == '\t' },

@@ -22,14 +22,14 @@ type repo struct {
 	dir string
 }
 
-func newRepo(t testing.TB, args ...string) repo {
-	t.Helper()
+func newRepo(tb testing.TB, args ...string) repo {
+	tb.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("no git program")
+		tb.Skip("no git program")
 	}
-	r := repo{t, filepath.Join(t.TempDir(), "repo")}
+	r := repo{tb, filepath.Join(tb.TempDir(), "repo")}
 	if err := os.Mkdir(r.dir, 0o755); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	r.git(append([]string{"init", "-q", "-b", "main"}, args...)...)
 	return r
@@ -81,8 +81,8 @@ func (r repo) open() *git.Repository {
 }
 
 // show lists a tree: mode and path, and the content unless it is that of a directory.
-func show(t testing.TB, tr *tree.Tree) map[string]string {
-	t.Helper()
+func show(tb testing.TB, tr *tree.Tree) map[string]string {
+	tb.Helper()
 	got := map[string]string{}
 	err := tr.Walk(".", func(path string, e tree.Entry) error {
 		if e.Mode == tree.Directory {
@@ -95,28 +95,28 @@ func show(t testing.TB, tr *tree.Tree) map[string]string {
 		data, err := tr.ReadFile(path)
 		got[path] = e.Mode.String() + " " + string(data)
 		if h, herr := tr.HashOf(path); err == nil && (herr != nil || h != tree.HashBlob(data)) {
-			t.Errorf("HashOf(%s) = %v, %v; its content has %v", path, h, herr, tree.HashBlob(data))
+			tb.Errorf("HashOf(%s) = %v, %v; its content has %v", path, h, herr, tree.HashBlob(data))
 		}
 		return err
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return got
 }
 
-func sameFiles(t testing.TB, want map[string]string, tr *tree.Tree) {
-	t.Helper()
-	if diff := cmp.Diff(want, show(t, tr)); diff != "" {
-		t.Errorf("files (-want +got):\n%s", diff)
+func sameFiles(tb testing.TB, want map[string]string, tr *tree.Tree) {
+	tb.Helper()
+	if diff := cmp.Diff(want, show(tb, tr)); diff != "" {
+		tb.Errorf("files (-want +got):\n%s", diff)
 	}
 }
 
-func commitOf(t testing.TB, r *git.Repository, rev string) *git.Commit {
-	t.Helper()
-	c, err := r.Commit(t.Context(), rev)
+func commitOf(tb testing.TB, r *git.Repository, rev string) *git.Commit {
+	tb.Helper()
+	c, err := r.Commit(tb.Context(), rev)
 	if err != nil {
-		t.Fatalf("Commit(%s): %v", rev, err)
+		tb.Fatalf("Commit(%s): %v", rev, err)
 	}
 	return c
 }

@@ -168,7 +168,7 @@ func star(b *strings.Builder, glob string, i, end int, deep bool) int {
 	starts := i == 0 || glob[i-1] == '/'
 	rest := glob[end:]
 	switch {
-	case !deep || end-i != 2 && !(end-i > 2 && starts) || !starts:
+	case !deep || end-i != 2 && (end-i <= 2 || !starts) || !starts:
 		b.WriteString(`[^/]*`)
 	case rest == "":
 		b.WriteString(`.*`)

@@ -263,7 +263,7 @@ func (o *objects) ReadBlob(_ string, h tree.Hash) ([]byte, error) {
 
 // modeOf reads modes as leniently as Git does: old repositories hold 100664 and the like.
 func modeOf(m filemode.FileMode) tree.Mode {
-	switch m & 0o170000 {
+	switch m & 0o170000 { //nolint:exhaustive // the type bits alone
 	case 0o040000:
 		return tree.Directory
 	case 0o120000:

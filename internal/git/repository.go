@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -77,7 +76,7 @@ func Open(dir string) (*Repository, error) {
 
 func open(root, dot string) (*Repository, error) {
 	common := dot
-	var dotFS billy.Filesystem = osfs.New(dot)
+	dotFS := osfs.New(dot)
 	switch text, err := os.ReadFile(filepath.Join(dot, "commondir")); {
 	case err == nil:
 		common = from(dot, strings.TrimSpace(string(text)))
@@ -174,7 +173,7 @@ func from(dir, path string) string {
 }
 
 // readable are the extensions of the repository format that change nothing in what we read.
-var readable = []string{
+var readable = []string{ //nolint:gochecknoglobals // a constant list
 	"noop", "noop-v1", "partialclone", "preciousobjects", "relativeworktrees", "worktreeconfig",
 }
 

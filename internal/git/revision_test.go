@@ -15,6 +15,7 @@ import (
 
 // history is a repository with two branches that were merged, tags, a remote, and packed references.
 func history(t *testing.T) repo {
+	t.Helper()
 	up := newRepo(t)
 	up.commit(map[string]string{"a": "1"})
 	up.git("branch", "production")

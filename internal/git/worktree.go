@@ -103,7 +103,8 @@ func (r *Repository) scan(ctx context.Context) (*snapshot, error) {
 	if err := s.dir(".", ign, false); err != nil {
 		return nil, err
 	}
-	return s.snapshot, s.sparse()
+	s.sparse()
+	return s.snapshot, nil
 }
 
 // exclude reads info/exclude, which linked worktrees share.
@@ -202,7 +203,7 @@ func (s *scanner) file(p string, fi fs.FileInfo, mode tree.Mode, e *index.Entry)
 	s.add(p, entry, found{fi})
 }
 
-var emptyBlob = tree.HashBlob(nil)
+var emptyBlob = tree.HashBlob(nil) //nolint:gochecknoglobals // a constant
 
 // untouched says whether a file is what it was when the index entry was made, going by its time and
 // size. A file that was written in the second of the index or later may have been changed since then
@@ -220,7 +221,7 @@ func (s *scanner) untouched(fi fs.FileInfo, e *index.Entry) bool {
 }
 
 // sparse adds the tracked files that are not to be in the worktree.
-func (s *scanner) sparse() error {
+func (s *scanner) sparse() {
 	for p, e := range s.tracked {
 		if !e.SkipWorktree {
 			continue
@@ -230,7 +231,6 @@ func (s *scanner) sparse() error {
 		}
 		s.add(p, tree.Entry{Mode: modeOf(e.Mode), Hash: tree.Hash(e.Hash)}, found{})
 	}
-	return nil
 }
 
 // covered says whether there is a file at p, or at a directory above it.

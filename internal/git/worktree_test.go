@@ -17,11 +17,11 @@ import (
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
-func workTree(t testing.TB, r repo) *tree.Tree {
-	t.Helper()
-	tr, err := r.open().WorkTree(t.Context())
+func workTree(tb testing.TB, r repo) *tree.Tree {
+	tb.Helper()
+	tr, err := r.open().WorkTree(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return tr
 }
