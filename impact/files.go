@@ -1,0 +1,73 @@
+package impact
+
+import (
+	"cmp"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/render"
+)
+
+// files tells which of the changed files wait for a ref to move, and which
+// nobody reads.
+func (p *pair) files(changed []string) (waits []Wait, unread []string) {
+	if changed == nil {
+		return nil, nil
+	}
+	left := map[string]bool{}
+	for _, f := range changed {
+		left[f] = true
+	}
+	type follower struct {
+		cluster string
+		source  object.Source
+	}
+	waiting := map[follower]*Wait{}
+	for _, s := range []*side{p.before, p.after} {
+		for _, a := range s.appliers {
+			for _, f := range changed {
+				if !a.Own || !reads(a, f) {
+					continue
+				}
+				if !a.Pinned {
+					delete(left, f)
+					continue
+				}
+				k := follower{a.Target, a.Source}
+				w := waiting[k]
+				if w == nil {
+					w = &Wait{Cluster: a.Target, Source: a.Source}
+					waiting[k] = w
+				}
+				w.Files = append(w.Files, f)
+				w.Appliers = append(w.Appliers, a.Applier)
+			}
+		}
+	}
+	for _, w := range waiting {
+		slices.Sort(w.Files)
+		w.Files = slices.Compact(w.Files)
+		slices.SortFunc(w.Appliers, func(a, b object.Applier) int { return cmp.Compare(a.String(), b.String()) })
+		w.Appliers = slices.Compact(w.Appliers)
+		for _, f := range w.Files {
+			delete(left, f)
+		}
+		waits = append(waits, *w)
+	}
+	slices.SortFunc(waits, func(a, b Wait) int {
+		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Source.Revision, b.Source.Revision))
+	})
+	return waits, slices.Sorted(maps.Keys(left))
+}
+
+// reads reports whether the applier's build looked at the file, also in vain.
+func reads(a *render.Applier, file string) bool {
+	for _, r := range a.Reads() {
+		if path.Join(a.Prefix, r.Path) == file {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,299 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/kyaml/openapi"
+	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/bulkhead-dev/bulkhead/object"
+)
+
+func sortedKeys(m map[nodeKey]*evaluation) []nodeKey {
+	return slices.SortedFunc(maps.Keys(m), func(a, b nodeKey) int {
+		return cmp.Or(cmp.Compare(a.home, b.home), compareAppliers(a.id, b.id))
+	})
+}
+
+// result puts the evaluations together by the cluster they write to.
+func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
+	clusters := map[string]*Cluster{}
+	get := func(name string) *Cluster {
+		if clusters[name] == nil {
+			clusters[name] = &Cluster{Name: name}
+		}
+		return clusters[name]
+	}
+	final := index{}
+	e.rename(evals)
+	circles := dependencies(evals)
+	for _, entry := range e.fleet.entries {
+		c := get(entry.Cluster)
+		if c.Entry == nil {
+			c.Entry = entry
+		}
+		c.Labels = entry.Labels
+	}
+	for _, key := range sortedKeys(evals) {
+		ev := evals[key]
+		ev.failures = append(ev.failures, circles[key]...)
+		c := get(ev.applier.Target)
+		c.Appliers = append(c.Appliers, ev.applier)
+		c.Failures = append(c.Failures, ev.failures...)
+		c.Unresolved = append(c.Unresolved, ev.unresolved...)
+		c.Notes = append(c.Notes, ev.notes...)
+		for _, o := range ev.applied() {
+			final.add(o.Origin.Cluster, o)
+		}
+	}
+	r := &Result{Notes: e.fleet.notes}
+	for _, name := range slices.Sorted(maps.Keys(clusters)) {
+		c := clusters[name]
+		c.Profile = e.profile(&asker{state: &state{fresh: final}}, name)
+		if c.Profile.before(8, 0) {
+			c.Notes = append(c.Notes, Note{name, "kustomize-controller " + c.Profile.Version + " has an older kustomize than the one that renders here, that of " + newestController})
+		}
+		slices.SortStableFunc(c.Appliers, func(a, b *Applier) int {
+			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Home, b.Home))
+		})
+		c.collect(e.opts.Files)
+		slices.SortStableFunc(c.Failures, func(a, b Failure) int {
+			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Message, b.Message))
+		})
+		slices.SortStableFunc(c.Unresolved, func(a, b Unresolved) int {
+			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Subject, b.Subject))
+		})
+		r.Clusters = append(r.Clusters, c)
+	}
+	return r
+}
+
+// collect makes the cluster's set of objects, with scopes corrected, and finds
+// objects with two owners. files fills in the file of each origin.
+func (c *Cluster) collect(files bool) {
+	scope := c.scopes()
+	owners := map[object.ID][]object.Applier{}
+	var all []*object.Object
+	for _, a := range c.Appliers {
+		c.homeless(a, scope)
+		for i, o := range a.Objects {
+			o = scope.correct(o)
+			if files {
+				o.Origin.File = a.File(i)
+			}
+			a.Objects[i] = o
+			if own := owners[o.ID]; !slices.Contains(own, a.Applier) {
+				owners[o.ID] = append(own, a.Applier)
+			}
+			all = append(all, o)
+		}
+		for i, o := range a.Held {
+			a.Held[i] = scope.correct(o)
+		}
+	}
+	c.Objects = object.NewSet(all...)
+	for id, by := range owners {
+		if len(by) > 1 {
+			slices.SortFunc(by, compareAppliers)
+			c.Conflicts = append(c.Conflicts, Conflict{ID: id, Owners: by})
+		}
+	}
+	slices.SortFunc(c.Conflicts, func(a, b Conflict) int { return a.ID.Compare(b.ID) })
+}
+
+// homeless reports namespaced objects without a namespace: there is no default,
+// and one of them fails the dry run of its whole Kustomization.
+//
+// Source: fluxcd/pkg/ssa v0.76.2 errors/errors.go, "namespace not specified".
+func (c *Cluster) homeless(a *Applier, s scopes) {
+	var first *object.Object
+	n := 0
+	for i, o := range a.Objects {
+		if o.ID.Namespace != "" || !s.namespaced(o) {
+			continue
+		}
+		if n++; first == nil {
+			first = a.Objects[i]
+		}
+	}
+	if n == 0 {
+		return
+	}
+	a.Refused = true
+	more := ""
+	if n > 1 {
+		more = fmt.Sprintf(" (and of %d more objects)", n-1)
+	}
+	c.Failures = append(c.Failures, Failure{
+		Cluster: c.Name, Applier: a.Applier, Stage: "apply", File: a.Path,
+		Message: fmt.Sprintf("%s namespace not specified%s", first.ID, more),
+		Hint:    "set metadata.namespace, the kustomization's namespace or spec.targetNamespace",
+	})
+}
+
+// namespaced reports whether o is known to be of a namespaced kind.
+func (s scopes) namespaced(o *object.Object) bool {
+	if cluster, known := s[[2]string{o.ID.Group, o.ID.Kind}]; known {
+		return !cluster
+	}
+	if strings.HasSuffix(o.ID.Group, ".toolkit.fluxcd.io") || o.ID.Group == "autoscaling" {
+		return true
+	}
+	schema.once.Do(preloadSchema)
+	schema.RLock()
+	defer schema.RUnlock()
+	namespaced, known := openapi.IsNamespaceScoped(kyaml.TypeMeta{APIVersion: o.APIVersion(), Kind: o.ID.Kind})
+	return known && namespaced
+}
+
+// scopes tells which kinds are cluster-scoped: by the CRDs of the cluster, by
+// kustomize's built-in schema, and for kinds newer than that schema by name.
+type scopes map[[2]string]bool // group, kind -> cluster-scoped
+
+func (c *Cluster) scopes() scopes {
+	s := scopes{}
+	for _, a := range c.Appliers {
+		for _, o := range a.Objects {
+			if o.ID.Group != "apiextensions.k8s.io" || o.ID.Kind != "CustomResourceDefinition" {
+				continue
+			}
+			m := o.Body().Map()
+			s[[2]string{textAt(m, "spec", "group"), textAt(m, "spec", "names", "kind")}] = textAt(m, "spec", "scope") == "Cluster"
+		}
+	}
+	return s
+}
+
+// newerClusterKinds are built-in cluster-scoped kinds that kustomize v0.21.1's
+// schema (Kubernetes 1.21) does not know.
+//
+// Source: Kubernetes 1.35 API reference.
+var newerClusterKinds = map[[2]string]bool{ //nolint:gochecknoglobals // a constant set
+	{"admissionregistration.k8s.io", "ValidatingAdmissionPolicy"}:        true,
+	{"admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"}: true,
+	{"admissionregistration.k8s.io", "MutatingAdmissionPolicy"}:          true,
+	{"admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"}:   true,
+	{"flowcontrol.apiserver.k8s.io", "FlowSchema"}:                       true,
+	{"flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"}:       true,
+	{"networking.k8s.io", "IPAddress"}:                                   true,
+	{"networking.k8s.io", "ServiceCIDR"}:                                 true,
+	{"resource.k8s.io", "DeviceClass"}:                                   true,
+	{"resource.k8s.io", "ResourceSlice"}:                                 true,
+	{"storage.k8s.io", "VolumeAttributesClass"}:                          true,
+	{"certificates.k8s.io", "ClusterTrustBundle"}:                        true,
+}
+
+func (s scopes) cluster(o *object.Object) bool {
+	kind := [2]string{o.ID.Group, o.ID.Kind}
+	if is, known := s[kind]; known {
+		return is
+	}
+	if newerClusterKinds[kind] {
+		return true
+	}
+	schema.once.Do(preloadSchema)
+	schema.RLock()
+	defer schema.RUnlock()
+	return openapi.IsCertainlyClusterScoped(kyaml.TypeMeta{APIVersion: o.APIVersion(), Kind: o.ID.Kind})
+}
+
+// correct takes the namespace off a cluster-scoped object, as the API server
+// does: a target namespace stamps every kind it does not know.
+func (s scopes) correct(o *object.Object) *object.Object {
+	if o.ID.Namespace == "" || !s.cluster(o) {
+		return o
+	}
+	content := maps.Clone(o.Body().Map())
+	meta, _ := content["metadata"].(map[string]any)
+	meta = maps.Clone(meta)
+	delete(meta, "namespace")
+	content["metadata"] = meta
+	fixed, err := object.New(object.NewBodySensitive(content, o.Body().Sensitive()), o.Origin)
+	if err != nil {
+		return o
+	}
+	return fixed
+}
+
+// rename gives clusters known only by a kubeConfig their name.
+func (e *engine) rename(evals map[nodeKey]*evaluation) {
+	shown := e.targets.display()
+	if len(shown) == 0 {
+		return
+	}
+	set := func(name *string) {
+		if n, ok := shown[*name]; ok {
+			*name = n
+		}
+	}
+	for _, ev := range evals {
+		set(&ev.applier.Home)
+		set(&ev.applier.Root)
+		set(&ev.applier.Target)
+		for i := range ev.failures {
+			set(&ev.failures[i].Cluster)
+		}
+		for i := range ev.unresolved {
+			set(&ev.unresolved[i].Cluster)
+		}
+		for _, o := range ev.applied() {
+			set(&o.Origin.Cluster)
+		}
+	}
+}
+
+// dependencies finds circles of dependsOn, which keep everyone on them from
+// ever being applied.
+func dependencies(evals map[nodeKey]*evaluation) map[nodeKey][]Failure {
+	failures := map[nodeKey][]Failure{}
+	for _, key := range sortedKeys(evals) {
+		if len(evals[key].applier.DependsOn) == 0 || failures[key] != nil {
+			continue
+		}
+		circle := circleFrom(key, evals)
+		var names []string
+		for _, k := range circle {
+			names = append(names, k.id.String())
+		}
+		for _, k := range circle[:max(0, len(circle)-1)] {
+			a := evals[k].applier
+			a.State, a.Objects = Failed, nil
+			failures[k] = []Failure{{
+				Cluster: a.Target, Applier: k.id, Stage: "dependsOn",
+				Message: "depends on itself, so it is never applied: " + strings.Join(names, " -> "),
+			}}
+		}
+	}
+	return failures
+}
+
+// circleFrom follows dependsOn from start back to start; nil when it does not.
+func circleFrom(start nodeKey, evals map[nodeKey]*evaluation) []nodeKey {
+	seen := map[nodeKey]bool{}
+	var walk func(at nodeKey, path []nodeKey) []nodeKey
+	walk = func(at nodeKey, path []nodeKey) []nodeKey {
+		ev := evals[at]
+		if ev == nil {
+			return nil
+		}
+		path = append(path, at)
+		for _, id := range ev.applier.DependsOn {
+			d := nodeKey{start.home, id}
+			if d == start {
+				return append(path, d)
+			}
+			if !seen[d] {
+				seen[d] = true
+				if found := walk(d, path); found != nil {
+					return found
+				}
+			}
+		}
+		return nil
+	}
+	return walk(start, nil)
+}

@@ -1,0 +1,201 @@
+package render
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
+	kustypes "sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
+	"sigs.k8s.io/kustomize/kyaml/resid"
+
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// build is what kustomize made of one folder: a value, shared by every applier
+// and cluster that would make the same.
+type build struct {
+	spec    buildSpec
+	tree    *tree.Tree // what it was built from; a later tree for which reads hold would do
+	reads   tree.Trace
+	items   []*item
+	err     error
+	remotes []string // remote bases left out
+	lenient bool     // patches that matched nothing were let pass, because of remotes
+
+	origins func() []string // the file of each item, found out when first asked
+}
+
+// item is one object of a build, before substitution.
+type item struct {
+	id     resid.ResId
+	json   []byte
+	usage  *usage // the variables its text refers to; nil when it holds none
+	optOut bool   // kustomize.toolkit.fluxcd.io/substitute: disabled
+	// finished objects by the values they were made with.
+	finished sync.Map // string -> *finished
+}
+
+// schema guards kustomize's global OpenAPI schema. A build that brings a schema
+// of its own holds it alone; all others share it.
+//
+// Source: fluxcd/pkg/kustomize v1.35.6 Build resets and parses the built-in
+// schema before each build, which is 97 % of the time of a build.
+var schema struct { //nolint:gochecknoglobals // kustomize's schema is global, and so is what guards it
+	sync.RWMutex
+	once sync.Once
+}
+
+func preloadSchema() {
+	openapi.ResetOpenAPI()
+	_ = openapi.Schema()
+}
+
+// runBuild generates the kustomization file of spec and builds it, reading in
+// alone. It never returns an error: a failed build is a value too.
+func runBuild(ctx context.Context, t *tree.Tree, inspect *inspector, spec buildSpec) *build {
+	rec := tree.Record(t)
+	b := &build{spec: spec, tree: t}
+	m, err := kustomized(ctx, rec, inspect, b, false)
+	var remote *remoteError
+	if err != nil && len(b.remotes) > 0 && !errors.As(err, &remote) {
+		// A patch for an object of the missing base matches nothing, and fails.
+		if m2, err2 := kustomized(ctx, rec, inspect, b, true); err2 == nil {
+			m, err, b.lenient = m2, nil, true
+		}
+	}
+	if err == nil {
+		b.items, err = readItems(m)
+	}
+	b.err = err
+	b.reads = rec.Trace()
+	b.origins = sync.OnceValue(func() []string { return b.findOrigins(inspect) }) //nolint:contextcheck // asked for later, when ctx may be done
+	return b
+}
+
+// kustomized runs one build and notes in b what was remote.
+func kustomized(ctx context.Context, rec *tree.Recorder, inspect *inspector, b *build, lenient bool) (resmap.ResMap, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	manifest, name, err := generate(rec, inspect, &b.spec)
+	if err != nil {
+		return nil, err
+	}
+	fsys := &artifactFS{in: rec, inspect: inspect, lenient: lenient, overlay: map[string][]byte{name: manifest}}
+	m, err := krustyRun(fsys, artifactRoot+"/"+b.spec.Path)
+	if errors.Is(err, errOpenAPI) || fsys.openapi {
+		fsys = &artifactFS{in: rec, inspect: inspect, lenient: lenient, overlay: fsys.overlay, exclusive: true}
+		m, err = krustyRun(fsys, artifactRoot+"/"+b.spec.Path)
+	}
+	b.remotes = unique(fsys.remotes)
+	if fsys.tooLarge != nil {
+		return nil, fsys.tooLarge
+	}
+	return m, err
+}
+
+// krustyRun builds dir as the controller does, alone when fsys is exclusive.
+//
+// Source: fluxcd/pkg/kustomize v1.35.6, Build.
+func krustyRun(fsys *artifactFS, dir string) (m resmap.ResMap, err error) {
+	schema.once.Do(preloadSchema)
+	if fsys.exclusive {
+		schema.Lock()
+		defer schema.Unlock()
+		preloadSchema()
+		defer preloadSchema()
+	} else {
+		schema.RLock()
+		defer schema.RUnlock()
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("recovered from kustomize build panic: %v", r)
+		}
+	}()
+	return krusty.MakeKustomizer(&krusty.Options{
+		LoadRestrictions: kustypes.LoadRestrictionsNone,
+		PluginConfig:     kustypes.DisabledPluginConfig(),
+	}).Run(fsys, dir)
+}
+
+// readItems takes the objects out of a build and checks what the controller
+// checks of each.
+//
+// Source: kustomize-controller v1.9.5, KustomizationReconciler.build.
+func readItems(m resmap.ResMap) ([]*item, error) {
+	items := make([]*item, 0, m.Size())
+	for _, res := range m.Resources() {
+		if res.GetName() == "" || res.GetKind() == "" || res.GetApiVersion() == "" {
+			return nil, fmt.Errorf("an object has no apiVersion, kind or name: %s/%s/%s", res.GetApiVersion(), res.GetKind(), res.GetName())
+		}
+		data, err := res.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", res.CurId(), err)
+		}
+		it := &item{id: res.CurId(), json: data}
+		it.optOut = res.GetLabels()[substituteKey] == disabled || res.GetAnnotations()[substituteKey] == disabled
+		if !it.optOut && strings.Contains(string(data), "$") {
+			it.usage = newUsage(data)
+		}
+		items = append(items, it)
+	}
+	return items, nil
+}
+
+// findOrigins builds once more with origin annotations and reads the file of
+// each item off them; the objects themselves stay as they are. Items whose file
+// is not known are "".
+func (b *build) findOrigins(inspect *inspector) []string {
+	files := make([]string, len(b.items))
+	if b.err != nil {
+		return files
+	}
+	again := &build{spec: b.spec, tree: b.tree}
+	again.spec.origins = true
+	m, err := kustomized(context.Background(), tree.Record(b.tree), inspect, again, b.lenient)
+	if err != nil || m.Size() != len(files) {
+		return files
+	}
+	for i, res := range m.Resources() {
+		origin, err := res.GetOrigin()
+		if err != nil || origin == nil {
+			continue
+		}
+		file := origin.Path
+		if file == "" {
+			file = origin.ConfiguredIn
+		}
+		if p, ok := rel(artifactRoot + "/" + b.spec.Path + "/" + file); ok && file != "" && origin.Repo == "" {
+			files[i] = p
+		}
+	}
+	return files
+}
+
+// key is spec as a map key.
+func (s buildSpec) key() string {
+	data, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // plain strings and lists of them
+	}
+	return string(data)
+}
+
+func unique(list []string) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, s := range list {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}

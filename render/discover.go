@@ -1,0 +1,334 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// Entry is where a cluster starts: a source and a folder in it.
+type Entry struct {
+	Cluster string
+	Labels  map[string]string
+	File    string // slash path of the file that says so; "" for a declared one
+	// Prefix is the folder of the repository that stands for the source's root:
+	// "." but for repositories that hold several others as folders.
+	Prefix    string
+	Path      string // slash path of the entry folder, from Prefix
+	Namespace string // of the sync's GitRepository and Kustomization
+	Source    string // name of that GitRepository
+	URL       string // "" when not known
+	Ref       *sourcev1.GitRepositoryRef
+
+	fixedRef bool                       // Ref comes from a Cluster document or a flag, not from the sync
+	root     *unstructured.Unstructured // the sync's Kustomization
+	instance *instance
+}
+
+const (
+	syncFile      = "gotk-sync.yaml" // as flux bootstrap writes it
+	fluxNamespace = "flux-system"
+	// maxScanned bounds the files that discovery looks into, in bytes.
+	maxScanned   = 1 << 20
+	maxDocuments = 10_000
+)
+
+// discover finds the entry points of every cluster in t: flux bootstrap's
+// gotk-sync.yaml, and the sync of a FluxInstance, also in the values of a
+// HelmRelease. Without any, folders of a folder named clusters that hold Flux
+// Kustomizations of flux-system are taken. Entries are sorted by file.
+func discover(t *tree.Tree) (entries []*Entry, notes []Note, err error) {
+	d := &discovery{tree: t}
+	err = t.Walk(".", func(p string, e tree.Entry) error {
+		if e.Mode == tree.File || e.Mode == tree.Executable {
+			return d.file(p)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	d.merge()
+	if len(d.entries) == 0 {
+		d.guess()
+	}
+	name(d.entries)
+	return d.entries, d.notes, nil
+}
+
+type discovery struct {
+	tree    *tree.Tree
+	entries []*Entry
+	notes   []Note
+	flux    []string // files with Flux Kustomizations, for guess
+}
+
+func (d *discovery) file(p string) error {
+	if ext := path.Ext(p); ext != ".yaml" && ext != ".yml" {
+		return nil
+	}
+	data, err := d.tree.ReadFile(p)
+	if err != nil || len(data) > maxScanned {
+		return nil //nolint:nilerr // a file too large to be an entry point; whoever reads it reports it
+	}
+	switch {
+	case path.Base(p) == syncFile:
+		d.bootstrap(p, data)
+	case bytes.Contains(data, []byte("kind: FluxInstance")),
+		bytes.Contains(data, []byte("sync:")) && bytes.Contains(data, []byte("instance:")):
+		d.fluxInstance(p, data)
+	}
+	if bytes.Contains(data, []byte("kustomize.toolkit.fluxcd.io/")) && bytes.Contains(data, []byte("name: "+fluxNamespace)) {
+		d.flux = append(d.flux, p)
+	}
+	return nil
+}
+
+// bootstrap reads what flux bootstrap wrote next to an entry folder. An empty
+// file is one that bootstrap has yet to fill: the folder around tells the path.
+func (d *discovery) bootstrap(p string, data []byte) {
+	e := &Entry{File: p, Prefix: ".", Namespace: fluxNamespace, Source: fluxNamespace, Path: path.Dir(path.Dir(p))}
+	var repo *unstructured.Unstructured
+	for _, u := range documents(data) {
+		switch u.GetKind() {
+		case "Kustomization":
+			if e.root == nil {
+				e.root = u
+			}
+		case "GitRepository":
+			repo = u
+		case "OCIRepository", "Bucket":
+			d.notes = append(d.notes, Note{p, "syncs from an " + u.GetKind() + ", which is not at hand; declare the cluster with its path"})
+			return
+		}
+	}
+	if e.root != nil {
+		spec, _, _ := unstructured.NestedString(e.root.Object, "spec", "path")
+		if strings.Contains(spec, "${") {
+			d.notes = append(d.notes, Note{p, "is a template: its path is " + spec + "; declare the clusters made from it"})
+			return
+		}
+		e.Path = clamp(spec)
+		e.Namespace = e.root.GetNamespace()
+		e.Source, _, _ = unstructured.NestedString(e.root.Object, "spec", "sourceRef", "name")
+		d.prefix(e)
+	}
+	if repo != nil {
+		e.URL, e.Ref = gitRef(repo)
+	}
+	d.entries = append(d.entries, e)
+}
+
+// prefix finds the folder that stands for the source's root, when the entry
+// folder is not where the sync says but the sync's own file lies in such a one.
+func (d *discovery) prefix(e *Entry) {
+	if s, err := d.tree.Stat(e.Path); err == nil && s.IsDir() {
+		return
+	}
+	folder := path.Dir(e.File)
+	for folder != "." {
+		folder = path.Dir(folder)
+		if s, err := d.tree.Stat(path.Join(folder, e.Path)); err == nil && s.IsDir() && folder != "." {
+			e.Prefix = folder
+			return
+		}
+	}
+	// A template of a cluster: its own folder says what lies beside it.
+	if top, _, ok := strings.Cut(e.Path, "/"); ok {
+		if before, _, found := strings.Cut("/"+e.File, "/"+top+"/"); found && before != "" {
+			e.Prefix = strings.TrimPrefix(before, "/")
+		}
+	}
+}
+
+func gitRef(repo *unstructured.Unstructured) (string, *sourcev1.GitRepositoryRef) {
+	var typed sourcev1.GitRepository
+	if decode(repo.Object, &typed) != nil {
+		url, _, _ := unstructured.NestedString(repo.Object, "spec", "url")
+		return url, nil
+	}
+	return typed.Spec.URL, typed.Spec.Reference
+}
+
+func (d *discovery) fluxInstance(p string, data []byte) {
+	for _, u := range documents(data) {
+		i := &instance{}
+		namespace := u.GetNamespace()
+		switch u.GetKind() {
+		case "FluxInstance":
+			i.spec, _ = u.Object["spec"].(map[string]any)
+		case "HelmRelease":
+			i.spec, _ = at(u.Object, "spec", "values", "instance").(map[string]any)
+			if target := textAt(u.Object, "spec", "targetNamespace"); target != "" {
+				namespace = target
+			}
+		}
+		sync := i.sync()
+		if sync == nil {
+			continue
+		}
+		if kind := textAt(sync, "kind"); kind != "" && kind != "GitRepository" {
+			d.notes = append(d.notes, Note{p, "syncs from an " + kind + ", which is not at hand; declare the cluster with its path"})
+			continue
+		}
+		if namespace == "" {
+			namespace = fluxNamespace
+		}
+		source := textAt(sync, "name")
+		if source == "" {
+			source = namespace // Flux Operator's default
+		}
+		d.entries = append(d.entries, &Entry{
+			File: p, Prefix: ".", Path: clamp(textAt(sync, "path")), Namespace: namespace, Source: source,
+			URL: textAt(sync, "url"), Ref: i.ref(), instance: i,
+		})
+	}
+}
+
+// merge makes one entry of a FluxInstance and flux bootstrap's sync of the same
+// folder: a cluster on its way from the one to the other.
+func (d *discovery) merge() {
+	byFolder := map[string]*Entry{}
+	for _, e := range d.entries {
+		if e.instance == nil {
+			byFolder[path.Join(e.Prefix, e.Path)] = e
+		}
+	}
+	d.entries = slices.DeleteFunc(d.entries, func(e *Entry) bool {
+		same := byFolder[path.Join(e.Prefix, e.Path)]
+		if e.instance == nil || same == nil {
+			return false
+		}
+		same.instance = e.instance
+		return true
+	})
+}
+
+// guess takes each folder of a folder named clusters that holds Flux objects.
+func (d *discovery) guess() {
+	seen := map[string]bool{}
+	for _, file := range d.flux {
+		parts := strings.Split(path.Dir(file), "/")
+		i := slices.Index(parts, "clusters")
+		if i < 0 || i+1 >= len(parts) {
+			continue
+		}
+		dir := path.Join(parts[:i+2]...)
+		if seen[dir] {
+			continue
+		}
+		seen[dir] = true
+		e := declared("", dir)
+		if before := path.Join(parts[:i]...); before != "" && !d.reaches(".", dir) && d.reaches(before, dir) {
+			e.Prefix, e.Path = before, path.Join(parts[i:i+2]...)
+		}
+		d.entries = append(d.entries, e)
+		d.notes = append(d.notes, Note{dir, "is taken for a cluster's entry folder: nothing in the repository says so"})
+	}
+}
+
+// reaches reports whether a path that the Flux Kustomizations in dir name exists
+// below root.
+func (d *discovery) reaches(root, dir string) bool {
+	for _, file := range d.flux {
+		if !strings.HasPrefix(file, dir+"/") {
+			continue
+		}
+		data, err := d.tree.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		for _, u := range documents(data) {
+			p := textAt(u.Object, "spec", "path")
+			if _, err := d.tree.Stat(path.Join(root, clamp(p))); u.GetKind() == "Kustomization" && p != "" && err == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// declared is the entry of a cluster that somebody names by its folder. Two
+// slashes part the folder that stands for the source's root from the path in it.
+func declared(cluster, dir string) *Entry {
+	e := &Entry{Cluster: cluster, Prefix: ".", Path: clamp(dir), Namespace: fluxNamespace, Source: fluxNamespace}
+	if root, p, ok := strings.Cut(dir, "//"); ok {
+		e.Prefix, e.Path = clamp(root), clamp(p)
+	}
+	return e
+}
+
+// name gives each entry without one the shortest tail of its path that tells
+// it apart, with dashes for slashes.
+func name(entries []*Entry) {
+	for depth := 1; depth < 8; depth++ {
+		taken := map[string][]*Entry{}
+		for _, e := range entries {
+			n := tail(e, depth)
+			taken[n] = append(taken[n], e)
+		}
+		for n, list := range taken {
+			if len(list) == 1 && list[0].Cluster == "" {
+				list[0].Cluster = n
+			}
+		}
+	}
+	for i, e := range entries {
+		if e.Cluster == "" {
+			e.Cluster = fmt.Sprintf("%s-%d", tail(e, 1), i+1)
+		}
+	}
+}
+
+func tail(e *Entry, depth int) string {
+	p := e.Path
+	if dir := path.Dir(e.File); path.Base(e.File) == syncFile && dir != "." {
+		p = strings.TrimSuffix(dir, "/"+fluxNamespace) // the path inside may be a copy of another cluster's
+	}
+	if p == "." {
+		return "root"
+	}
+	parts := strings.Split(p, "/")
+	return strings.Join(parts[max(0, len(parts)-depth):], "-")
+}
+
+// clamp turns spec.path into a slash path from the source's root. What leads
+// above the root stays at the root.
+//
+// Source: securejoin.SecureJoin, as kustomize-controller calls it; the tree has
+// no symlinks.
+func clamp(p string) string {
+	if p = strings.TrimPrefix(path.Clean("/"+p), "/"); p != "" {
+		return p
+	}
+	return "."
+}
+
+// documents are the objects of a YAML file; what is not an object is left out.
+func documents(data []byte) []*unstructured.Unstructured {
+	var out []*unstructured.Unstructured
+	dec := yamlutil.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
+	for range maxDocuments {
+		m := map[string]any{}
+		err := dec.Decode(&m)
+		if err != nil {
+			if _, syntax := err.(yamlutil.YAMLSyntaxError); syntax { //nolint:errorlint // never wrapped by the decoder
+				continue
+			}
+			return out
+		}
+		u := &unstructured.Unstructured{Object: m}
+		if u.GetKind() != "" {
+			out = append(out, u)
+		}
+	}
+	return out
+}

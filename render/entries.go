@@ -1,0 +1,150 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// documentsDir is where a hub keeps Bulkhead's own documents.
+const documentsDir = "fleet"
+
+// Documents reads Bulkhead's documents from the folder fleet/ of t; none is no
+// error. The error, if any, wraps a [v1alpha1.DocumentError].
+func Documents(t *tree.Tree) (v1alpha1.Documents, error) {
+	if _, err := t.Stat(documentsDir); errors.Is(err, fs.ErrNotExist) {
+		return v1alpha1.Documents{}, nil
+	}
+	var all []v1alpha1.Documents
+	err := t.Walk(documentsDir, func(p string, e tree.Entry) error {
+		if e.IsDir() || e.Mode == tree.Symlink || path.Ext(p) != ".yaml" && path.Ext(p) != ".yml" {
+			return nil
+		}
+		data, err := t.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		docs, err := v1alpha1.Decode(p, data)
+		if err != nil {
+			return err
+		}
+		all = append(all, docs)
+		return nil
+	})
+	if err != nil {
+		return v1alpha1.Documents{}, err
+	}
+	return v1alpha1.Merge(all...)
+}
+
+// fleet is what is known before anything is rendered.
+type fleet struct {
+	entries   []*Entry
+	variables map[string]map[string]string
+	lockdown  map[string]v1alpha1.Lockdown
+	notes     []Note
+}
+
+// entryPoints are those of the Cluster documents when there are some, else the
+// discovered ones, and in both cases those that the caller declares.
+func entryPoints(t *tree.Tree, opts *Options) (*fleet, error) {
+	docs, err := Documents(t)
+	if err != nil {
+		return nil, err
+	}
+	f := &fleet{variables: map[string]map[string]string{}, lockdown: map[string]v1alpha1.Lockdown{}}
+	found, notes, err := discover(t)
+	if err != nil {
+		return nil, err
+	}
+	if len(docs.Clusters) > 0 {
+		for _, c := range docs.Clusters {
+			f.declare(Declared{Name: c.Metadata.Name, Paths: c.Spec.EntryPaths(), Labels: c.Metadata.Labels, Ref: fluxRef(c.Spec.Ref)}, found)
+			f.variables[c.Metadata.Name] = maps.Clone(c.Spec.Variables)
+			f.lockdown[c.Metadata.Name] = c.Spec.Lockdown
+		}
+	} else {
+		f.entries, f.notes = found, notes
+	}
+	for _, c := range opts.Clusters {
+		f.entries = slices.DeleteFunc(f.entries, func(e *Entry) bool { return e.Cluster == c.Name })
+		f.declare(c, found)
+	}
+	f.carry(t, opts.Before)
+	for cluster, values := range opts.Variables {
+		if f.variables[cluster] == nil {
+			f.variables[cluster] = map[string]string{}
+		}
+		maps.Copy(f.variables[cluster], values)
+	}
+	if len(f.entries) == 0 {
+		return nil, fmt.Errorf("%w: there is no %s, no FluxInstance with a sync, and no Cluster document under %s/", ErrNoClusters, syncFile, documentsDir)
+	}
+	for cluster := range opts.Variables {
+		if !slices.ContainsFunc(f.entries, func(e *Entry) bool { return e.Cluster == cluster }) {
+			return nil, fmt.Errorf("variables are given for cluster %q, which does not exist; the clusters are %v", cluster, f.names())
+		}
+	}
+	return f, nil
+}
+
+func (f *fleet) names() []string {
+	var names []string
+	for _, e := range f.entries {
+		names = append(names, e.Cluster)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// declare adds the entries of one declared cluster. Where the repository holds a
+// sync of that folder, the entry is that of the sync.
+func (f *fleet) declare(c Declared, found []*Entry) {
+	for _, dir := range c.Paths {
+		e := declared(c.Name, dir)
+		for _, known := range found {
+			if path.Join(known.Prefix, known.Path) == path.Join(e.Prefix, e.Path) {
+				same := *known
+				e = &same
+			}
+		}
+		e.Cluster, e.Labels = c.Name, c.Labels
+		if c.Ref != nil {
+			e.Ref, e.fixedRef = c.Ref, true
+		}
+		f.entries = append(f.entries, e)
+	}
+}
+
+// carry adds the entries that an earlier revision had and whose folder is left.
+func (f *fleet) carry(t *tree.Tree, before *Result) {
+	if before == nil {
+		return
+	}
+	for _, c := range before.Clusters {
+		if c.Entry == nil || slices.Contains(f.names(), c.Name) {
+			continue
+		}
+		s, err := t.Stat(path.Join(c.Entry.Prefix, c.Entry.Path))
+		if err != nil || !s.IsDir() || c.Entry.Path == "." {
+			continue
+		}
+		f.entries = append(f.entries, c.Entry)
+		f.notes = append(f.notes, Note{c.Name, "its sync is no longer in the repository; Flux on it goes on with " + c.Entry.Path})
+	}
+}
+
+func fluxRef(r *v1alpha1.Ref) *sourcev1.GitRepositoryRef {
+	if r == nil || *r == (v1alpha1.Ref{}) {
+		return nil
+	}
+	return &sourcev1.GitRepositoryRef{Branch: r.Branch, Tag: r.Tag, SemVer: r.SemVer, Name: r.Name, Commit: r.Commit}
+}

@@ -1,0 +1,309 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+
+	"github.com/bulkhead-dev/bulkhead/object"
+)
+
+// node is an applier that was found, before it is evaluated.
+type node struct {
+	id     object.Applier
+	home   string // cluster that holds it
+	root   string // cluster whose entry point led here
+	object *object.Object
+	chain  []object.Applier
+	entry  *Entry // of a root
+	// open is true when an applier above has variables that are not in Git, so
+	// that a ${variable} here may be one of them.
+	open bool
+}
+
+type nodeKey struct {
+	home string
+	id   object.Applier
+}
+
+func (n *node) key() nodeKey { return nodeKey{n.home, n.id} }
+
+// evaluation is what came of a node.
+type evaluation struct {
+	node       *node
+	body       object.Hash
+	applier    *Applier
+	ks         *kustomizev1.Kustomization // as decoded; nil for other kinds
+	failures   []Failure
+	unresolved []Unresolved
+	notes      []Note
+	children   []*node
+	asked      []lookup
+}
+
+// evaluator evaluates one Kustomization.
+type evaluator struct {
+	e       *engine
+	ctx     context.Context //nolint:containedctx // lives as long as one evaluation
+	ask     *asker
+	out     *evaluation
+	ks      *kustomizev1.Kustomization
+	profile Profile
+}
+
+// evaluate does for one applier what its controller would.
+func (e *engine) evaluate(ctx context.Context, n *node, st *state) *evaluation {
+	out := &evaluation{node: n, body: hashOf(n.object)}
+	out.applier = &Applier{Applier: n.id, Home: n.home, Root: n.root, Target: n.home, State: Built, Chain: n.chain}
+	v := &evaluator{e: e, ctx: ctx, ask: &asker{state: st}, out: out}
+	if n.id.Kind == kustomizev1.KustomizationKind {
+		v.kustomization()
+	} else {
+		v.unrendered()
+	}
+	out.asked = v.ask.asked
+	return out
+}
+
+func (v *evaluator) fail(stage, file, hint, format string, args ...any) {
+	a := v.out.applier
+	if a.State == Suspended { // nobody reconciles it
+		v.out.notes = append(v.out.notes, Note{a.String(), "would fail when resumed: " + fmt.Sprintf(format, args...)})
+		return
+	}
+	a.State, a.Objects, v.out.children = Failed, nil, nil
+	v.out.failures = append(v.out.failures, Failure{
+		Cluster: a.Target, Applier: a.Applier, Stage: stage, File: file, Message: fmt.Sprintf(format, args...), Hint: hint,
+	})
+}
+
+// refuse notes that the objects are known, but not all of them can be applied.
+func (v *evaluator) refuse(file, hint, message string) {
+	a := v.out.applier
+	a.Refused = true
+	v.out.failures = append(v.out.failures, Failure{Cluster: a.Target, Applier: a.Applier, Stage: "apply", File: file, Message: message, Hint: hint})
+}
+
+func (v *evaluator) unknown(kind, subject, reason, hint string) {
+	a := v.out.applier
+	if a.State == Suspended {
+		v.out.notes = append(v.out.notes, Note{a.String(), "not known while suspended: " + subject + ": " + reason})
+		return
+	}
+	v.out.unresolved = append(v.out.unresolved, Unresolved{
+		Cluster: a.Target, Applier: a.Applier, Kind: kind, Subject: subject, Reason: reason, Hint: hint,
+	})
+}
+
+func (v *evaluator) incomplete() {
+	if v.out.applier.State != Suspended {
+		v.out.applier.State = Incomplete
+	}
+}
+
+// unrendered notes an applier whose kind is not rendered.
+func (v *evaluator) unrendered() {
+	n, a := v.out.node, v.out.applier
+	a.State = Incomplete
+	content := n.object.Body().Map()
+	if ref, ok := at(content, "spec", "kubeConfig").(map[string]any); ok {
+		a.Target = v.e.target(n.home, n.id.Namespace, ref)
+	}
+	if on, _ := at(content, "spec", "suspend").(bool); on {
+		a.State = Suspended
+		return
+	}
+	v.unknown(UnresolvedApplier, n.id.String(), n.id.Kind+" is not rendered", "")
+}
+
+func (v *evaluator) kustomization() {
+	n, a := v.out.node, v.out.applier
+	v.ks = &kustomizev1.Kustomization{}
+	v.out.ks = v.ks
+	body := n.object
+	if n.entry != nil {
+		// A root applies itself: what it makes of its own object holds.
+		if own := v.ask.get(n.home, n.object.ID); own != nil {
+			body = own
+		}
+	}
+	if err := decode(body.Body().Map(), v.ks); err != nil {
+		v.fail("apply", n.object.Origin.File, "", "%v", err)
+		return
+	}
+	v.profile = v.e.profile(v.ask, n.home)
+	spec := &v.ks.Spec
+	v.prune(spec)
+	v.facts(spec)
+	if spec.KubeConfig != nil {
+		ref, _ := at(body.Body().Map(), "spec", "kubeConfig").(map[string]any)
+		a.Target = v.e.target(n.home, n.id.Namespace, ref)
+	}
+	if spec.Suspend {
+		a.State = Suspended
+	}
+	src, ok := v.source()
+	if !ok {
+		return
+	}
+	a.Source, a.Pinned, a.Path = src.source, src.pinned, clamp(spec.Path)
+	a.Own, a.Prefix = src.own, src.prefix
+	if n.open && strings.Contains(spec.Path, "${") {
+		v.incomplete()
+		v.unknown(UnresolvedPath, spec.Path, "the path holds a variable that is not in Git", "give it a value: --var "+n.home+":NAME=VALUE")
+		return
+	}
+	if _, err := src.tree.Stat(a.Path); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			v.fail("source", a.Path, "", "read %s: %v", a.Path, err)
+			return
+		}
+		v.fail("source", a.Path, "", "kustomization path not found: %s", a.Path)
+		return
+	}
+	v.build(src)
+}
+
+// prune drops the fields that the cluster's controller does not know yet.
+func (v *evaluator) prune(spec *kustomizev1.KustomizationSpec) {
+	p := v.profile
+	if p.before(5, 0) {
+		spec.DeletionPolicy = ""
+	}
+	if p.before(7, 0) {
+		spec.IgnoreMissingComponents = false
+	}
+	if p.before(9, 0) {
+		spec.BuildMetadata = nil
+		if spec.PostBuild != nil {
+			spec.PostBuild.SubstituteStrategy = ""
+		}
+	}
+}
+
+// facts copies what others ask of the applier later.
+func (v *evaluator) facts(spec *kustomizev1.KustomizationSpec) {
+	a := v.out.applier
+	a.Prune, a.Force = spec.Prune, spec.Force
+	if a.DeletionPolicy = spec.DeletionPolicy; a.DeletionPolicy == "" {
+		a.DeletionPolicy = kustomizev1.DeletionPolicyMirrorPrune
+	}
+	if a.ServiceAccountName = spec.ServiceAccountName; a.ServiceAccountName == "" {
+		a.ServiceAccountName = v.profile.DefaultServiceAccount
+	}
+	for _, d := range spec.DependsOn {
+		ns := d.Namespace
+		if ns == "" {
+			ns = a.Namespace
+		}
+		a.DependsOn = append(a.DependsOn, object.Applier{Kind: a.Kind, Namespace: ns, Name: d.Name})
+	}
+}
+
+// source opens what spec.sourceRef names; false when that is the end of it.
+func (v *evaluator) source() (opened, bool) {
+	n, ref := v.out.node, v.ks.Spec.SourceRef
+	ns := ref.Namespace
+	if ns == "" {
+		ns = n.id.Namespace
+	}
+	name := ref.Kind + "/" + ns + "/" + ref.Name
+	if v.profile.NoCrossNamespaceRefs && ns != n.id.Namespace {
+		v.fail("source", "", "the controller runs with --no-cross-namespace-refs",
+			"can't access '%s', cross-namespace references have been blocked", name)
+		return opened{}, false
+	}
+	switch ref.Kind {
+	case sourcev1.GitRepositoryKind:
+		o := v.gitRepository(ns, ref.Name, 0)
+		if o.failure != "" {
+			v.fail("source", "", o.hint, "%s: %s", name, o.failure)
+		} else if o.tree == nil {
+			v.incomplete()
+			v.unknown(UnresolvedSource, name, o.unknown, o.hint)
+		}
+		return o, o.tree != nil && o.failure == ""
+	case sourcev1.OCIRepositoryKind, sourcev1.BucketKind, sourcev1.ExternalArtifactKind:
+		v.incomplete()
+		v.unknown(UnresolvedSource, name, "the content of an "+ref.Kind+" is not in Git", "")
+	default:
+		v.fail("source", "", "", "source kind %q is not supported", ref.Kind)
+	}
+	return opened{}, false
+}
+
+// maxIncludes bounds how deep GitRepositories include each other.
+const maxIncludes = 8
+
+func (v *evaluator) gitRepository(ns, name string, depth int) opened {
+	n := v.out.node
+	o := v.ask.get(n.home, object.ID{Group: sourcev1.GroupVersion.Group, Kind: sourcev1.GitRepositoryKind, Namespace: ns, Name: name})
+	entry := v.e.entryWithSource(n.home, ns, name)
+	if o == nil && entry == nil {
+		return opened{unknown: "no such object is rendered for cluster " + n.home, hint: "create it in Git, or declare the cluster's own source"}
+	}
+	if o == nil {
+		return v.e.sources.entry(v.ctx, entry, artifactSpec{})
+	}
+	var g sourcev1.GitRepository
+	if err := decode(o.Body().Map(), &g); err != nil {
+		return opened{failure: err.Error()}
+	}
+	if g.Spec.Suspend {
+		return opened{unknown: "the source is suspended: which revision its artifact holds is known to the cluster alone"}
+	}
+	spec, bad := specOf(&g, func(name string) opened {
+		if depth >= maxIncludes {
+			return opened{failure: "includes go round in a circle"}
+		}
+		return v.gitRepository(ns, name, depth+1)
+	})
+	if bad != nil {
+		return *bad
+	}
+	if entry != nil {
+		same := *entry
+		if same.URL = g.Spec.URL; g.Spec.Reference != nil && !entry.fixedRef {
+			same.Ref = g.Spec.Reference
+		}
+		return v.e.sources.entry(v.ctx, &same, spec)
+	}
+	return v.e.sources.git(v.ctx, &g, spec)
+}
+
+// build builds the folder and turns what comes out into objects.
+func (v *evaluator) build(src opened) {
+	a := v.out.applier
+	b := v.e.cache.build(v.ctx, src.tree, newBuildSpec(&v.ks.Spec, a.Path, v.profile))
+	a.build, a.reads = b, b.reads
+	var remote *remoteError
+	switch {
+	case errors.As(b.err, &remote):
+		v.incomplete()
+		v.unknown(UnresolvedRemote, remote.url, remote.file+" needs it", "")
+		return
+	case b.err != nil && len(b.remotes) > 0:
+		v.incomplete()
+		for _, url := range b.remotes {
+			v.unknown(UnresolvedRemote, url, "a remote base is not fetched, and without it the build fails: "+clean(b.err), "")
+		}
+		return
+	case b.err != nil:
+		msg := clean(b.err)
+		v.fail("build", fileIn(msg, src.tree, a.Path), "", "kustomize build failed: %s", msg)
+		return
+	}
+	for _, url := range b.remotes {
+		reason := "a remote base is not fetched: its objects are missing here"
+		if b.lenient {
+			reason += ", and so are the patches to them"
+		}
+		v.unknown(UnresolvedRemote, url, reason, "")
+	}
+	v.substitute(b)
+}

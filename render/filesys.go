@@ -1,0 +1,183 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// artifactRoot is where an artifact's root lies in the file system that
+// kustomize sees. It is not "/", so that a path above it can be told.
+const artifactRoot = "/artifact"
+
+// maxBuildBytes bounds what one build may read, in bytes: far above any real
+// kustomization, far below what would hurt.
+const maxBuildBytes = 128 << 20
+
+var (
+	errReadOnly    = errors.New("read-only file system")
+	errBuildBytes  = fmt.Errorf("the build reads more than %d MiB", maxBuildBytes>>20)
+	errOpenAPI     = errors.New("the build brings an OpenAPI schema")
+	errOutsideTree = errors.New("path is outside of the source")
+)
+
+// artifactFS shows an artifact to kustomize: read-only, in memory, confined to
+// the artifact, as pkg/kustomize's secure file system confines the controller
+// (filesys/fs_secure.go, v1.35.6). Kustomization files pass through the
+// inspector, which keeps remote references from being fetched.
+type artifactFS struct {
+	in      *tree.Recorder
+	inspect *inspector
+	lenient bool // serve kustomizations with patches that may match nothing
+	// exclusive is true when the build owns the global schema. Otherwise a file
+	// that would change the schema is refused with errOpenAPI.
+	exclusive bool
+
+	mu       sync.Mutex
+	overlay  map[string][]byte // by path from the artifact's root
+	bytes    int64
+	remotes  []string
+	openapi  bool
+	tooLarge error
+}
+
+var _ filesys.FileSystem = (*artifactFS)(nil)
+
+// rel is the path from the artifact's root, or false when p leads out of it.
+func rel(p string) (string, bool) {
+	if !path.IsAbs(p) {
+		p = path.Join(artifactRoot, p)
+	}
+	p = path.Clean(p)
+	if p == artifactRoot {
+		return ".", true
+	}
+	return strings.CutPrefix(p, artifactRoot+"/")
+}
+
+func (f *artifactFS) ReadFile(name string) ([]byte, error) {
+	p, ok := rel(name)
+	if !ok {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errOutsideTree}
+	}
+	data, err := f.read(p)
+	if err != nil {
+		return nil, err
+	}
+	if !isKustomizationFile(p) {
+		return data, f.inspect.bomb(p, data)
+	}
+	info, err := f.inspect.file(p, data)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.remotes = append(f.remotes, info.remotes...)
+	f.openapi = f.openapi || info.openapi
+	if f.openapi && !f.exclusive {
+		return nil, errOpenAPI
+	}
+	if f.lenient {
+		return f.inspect.relax(info.local, func(name string) ([]byte, error) { return f.in.ReadFile(path.Join(path.Dir(p), name)) }), nil
+	}
+	return info.local, nil
+}
+
+func (f *artifactFS) read(p string) ([]byte, error) {
+	f.mu.Lock()
+	data, ok := f.overlay[p]
+	f.mu.Unlock()
+	if ok {
+		return data, nil
+	}
+	data, err := f.in.ReadFile(p)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		if errors.Is(err, tree.ErrTooLarge) {
+			f.tooLarge = err
+		}
+		return nil, err
+	}
+	if f.bytes += int64(len(data)); f.bytes > maxBuildBytes {
+		f.tooLarge = errBuildBytes
+		return nil, errBuildBytes
+	}
+	return data, nil
+}
+
+func (f *artifactFS) stat(name string) (tree.Entry, bool) {
+	p, ok := rel(name)
+	if !ok {
+		return tree.Entry{}, false
+	}
+	f.mu.Lock()
+	_, ok = f.overlay[p]
+	f.mu.Unlock()
+	if ok {
+		return tree.Entry{Name: path.Base(p), Mode: tree.File}, true
+	}
+	e, err := f.in.Stat(p)
+	return e, err == nil
+}
+
+func (f *artifactFS) Exists(name string) bool {
+	_, ok := f.stat(name)
+	return ok
+}
+
+func (f *artifactFS) IsDir(name string) bool {
+	e, ok := f.stat(name)
+	return ok && e.IsDir()
+}
+
+func (f *artifactFS) CleanedAbs(name string) (filesys.ConfirmedDir, string, error) {
+	p, ok := rel(name)
+	if !ok {
+		return "", "", &fs.PathError{Op: "open", Path: name, Err: errOutsideTree}
+	}
+	e, ok := f.stat(name)
+	if !ok {
+		return "", "", &fs.PathError{Op: "open", Path: p, Err: fs.ErrNotExist}
+	}
+	abs := path.Join(artifactRoot, p)
+	if e.IsDir() {
+		return filesys.ConfirmedDir(abs), "", nil
+	}
+	return filesys.ConfirmedDir(path.Dir(abs)), path.Base(abs), nil
+}
+
+func (f *artifactFS) ReadDir(name string) ([]string, error) {
+	p, ok := rel(name)
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errOutsideTree}
+	}
+	entries, err := f.in.ReadDir(p)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name
+	}
+	return names, nil
+}
+
+// Glob and Walk complete the interface; kustomize calls neither in a build.
+func (f *artifactFS) Glob(string) ([]string, error)        { return nil, errReadOnly }
+func (f *artifactFS) Walk(string, filepath.WalkFunc) error { return errReadOnly }
+func (f *artifactFS) Create(string) (filesys.File, error)  { return nil, errReadOnly }
+func (f *artifactFS) Mkdir(string) error                   { return errReadOnly }
+func (f *artifactFS) MkdirAll(string) error                { return errReadOnly }
+func (f *artifactFS) RemoveAll(string) error               { return errReadOnly }
+func (f *artifactFS) Open(string) (filesys.File, error)    { return nil, errReadOnly }
+func (f *artifactFS) WriteFile(string, []byte) error       { return errReadOnly }

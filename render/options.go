@@ -1,0 +1,82 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// Repository is a repository at hand: one tree under review, and its other refs.
+type Repository struct {
+	// URL as Flux sources name it. Scheme, user and a .git suffix make no difference.
+	URL string
+	// Tree that stands for Branch, or for every branch when Branch is empty.
+	Tree     *tree.Tree
+	Branch   string
+	Revision string // of Tree, as it is shown
+	Refs     Refs   // nil: no other ref is at hand
+}
+
+// Refs opens other refs of a repository, with the precedence of Flux's
+// source-controller: commit, name, tag, semver, branch.
+type Refs interface {
+	// Resolve returns the tree of ref and its revision as Flux prints it. The
+	// error wraps [ErrNoRef] when the repository has no such ref.
+	Resolve(ctx context.Context, ref sourcev1.GitRepositoryRef) (*tree.Tree, string, error)
+}
+
+// Errors that a caller may test for.
+var (
+	ErrNoRef      = errors.New("no such ref in this clone")
+	ErrNoClusters = errors.New("no cluster found")
+)
+
+// Options of a render. The zero value discovers the clusters of the repository.
+type Options struct {
+	// Clusters that are declared. They come on top of the discovered ones; one
+	// of the same name takes the place of the discovered one.
+	Clusters []Declared
+	// Before is the render of an earlier revision. A cluster that it has and whose
+	// sync is gone from this one is still rendered as long as its entry folder is
+	// there: Flux on it goes on with that folder.
+	Before *Result
+	// Files fills in the file of every object's origin, at the cost of one more
+	// build per different build. Without it, see [Applier.File].
+	Files bool
+	// Variables by cluster, for what substituteFrom reads and Git does not hold.
+	Variables map[string]map[string]string
+	// Sources are further repositories, by URL.
+	Sources []Repository
+	// Parallel bounds the builds that run at once; 0 means one per processor.
+	Parallel int
+	// Cache keeps builds for later renders; nil means a cache of its own.
+	Cache *Cache
+	// Progress is told how many appliers are done and found so far; nil for none.
+	Progress func(done, found int)
+}
+
+// Declared is a cluster that the caller names.
+type Declared struct {
+	Name   string
+	Paths  []string // slash paths of its entry folders, from the repository's root
+	Labels map[string]string
+	Ref    *sourcev1.GitRepositoryRef // nil: what the entry's own sync says
+}
+
+// sameURL is the part of a repository's URL that tells repositories apart.
+func sameURL(raw string) string {
+	s := strings.TrimSpace(raw)
+	if u, err := url.Parse(s); err == nil && u.Host != "" {
+		s = u.Hostname() + "/" + strings.TrimPrefix(u.Path, "/")
+	} else if at, rest, ok := strings.Cut(s, ":"); ok && !strings.Contains(at, "/") {
+		s = at[strings.IndexByte(at, '@')+1:] + "/" + rest // user@host:path
+	}
+	s = strings.TrimSuffix(strings.TrimSuffix(s, "/"), ".git")
+	host, p, _ := strings.Cut(s, "/")
+	return strings.ToLower(host) + "/" + p
+}

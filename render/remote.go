@@ -1,0 +1,180 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/kustomize/api/konfig"
+	"sigs.k8s.io/yaml"
+
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// inspector reads kustomization files before kustomize does. Offline, an entry
+// that kustomize would fetch (a Git URL or an HTTP file) is taken out and named,
+// so that nothing is ever run or fetched for it. Answers are kept by content.
+type inspector struct {
+	mu      sync.Mutex
+	files   map[tree.Hash]*inspected
+	decoded map[tree.Hash]error // whether a file holds objects
+}
+
+// inspected is what one kustomization file says.
+type inspected struct {
+	local   []byte   // the content without remote entries; the content itself when there are none
+	remotes []string // resources, bases and components taken out
+	fatal   []string // other remote references: without them the build means nothing
+	openapi bool     // the file changes kustomize's global schema
+}
+
+// triggers are the words without which a kustomization file holds neither a
+// remote reference nor a schema.
+var triggers = [][]byte{ //nolint:gochecknoglobals // a constant list
+	[]byte("://"), []byte("github.com"), []byte("git::"), []byte("gh:"), []byte("@"), []byte("openapi"),
+}
+
+// scpLike is a user before a host, as in git@host:path.
+var scpLike = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*@`)
+
+// isRemote reports whether kustomize could take entry for something to fetch.
+// It says yes to more than kustomize does, never to less.
+//
+// Source: kustomize api/internal/git/repospec.go NewRepoSpecFromURL and
+// api/internal/loader/fileloader.go IsRemoteFile, v0.21.1.
+func isRemote(entry string) bool {
+	s := strings.TrimPrefix(strings.ToLower(entry), "git::")
+	if strings.Contains(s, "\n") {
+		return false // inline YAML
+	}
+	return strings.Contains(s, "://") || strings.HasPrefix(s, "github.com") || strings.HasPrefix(s, "www.github.com") ||
+		strings.HasPrefix(s, "gh:") || scpLike.MatchString(s)
+}
+
+func isKustomizationFile(p string) bool {
+	return slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(p))
+}
+
+// file inspects the kustomization file at p. The error names a remote reference
+// that makes the build unknowable.
+func (in *inspector) file(p string, data []byte) (*inspected, error) {
+	key := tree.HashBlob(data)
+	in.mu.Lock()
+	info := in.files[key]
+	in.mu.Unlock()
+	if info == nil {
+		if err := in.bomb(p, data); err != nil {
+			return nil, err
+		}
+		info = inspect(data)
+		in.mu.Lock()
+		in.files[key] = info
+		in.mu.Unlock()
+	}
+	if len(info.fatal) > 0 {
+		return nil, &remoteError{file: p, url: info.fatal[0]}
+	}
+	return info, nil
+}
+
+// remoteError says that a build needs something from the network.
+type remoteError struct{ file, url string }
+
+func (e *remoteError) Error() string {
+	return fmt.Sprintf("%s needs %s, which is not fetched", e.file, e.url)
+}
+
+func inspect(data []byte) *inspected {
+	info := &inspected{local: data}
+	lower := bytes.ToLower(data)
+	found := false
+	for _, t := range triggers {
+		found = found || bytes.Contains(lower, t)
+	}
+	var m map[string]any
+	if !found || yaml.Unmarshal(data, &m) != nil {
+		return info // kustomize reports what does not parse
+	}
+	changed := false
+	for key, value := range m {
+		switch strings.ToLower(key) {
+		case "resources", "bases", "components":
+			kept, gone := splitRemote(value)
+			if len(gone) > 0 {
+				m[key], changed = kept, true
+				info.remotes = append(info.remotes, gone...)
+			}
+		case "openapi":
+			info.openapi = true
+			info.fatal = append(info.fatal, remoteIn(value, "path")...)
+		case "crds", "configurations", "generators", "transformers", "validators", "patchesstrategicmerge":
+			_, gone := splitRemote(value)
+			info.fatal = append(info.fatal, gone...)
+		case "patches", "patchesjson6902", "replacements":
+			info.fatal = append(info.fatal, remoteIn(value, "path")...)
+		case "configmapgenerator", "secretgenerator":
+			info.fatal = append(info.fatal, remoteIn(value, "files", "envs", "env")...)
+		}
+	}
+	if changed {
+		if out, err := yaml.Marshal(m); err == nil {
+			info.local = out
+		}
+	}
+	return info
+}
+
+// splitRemote parts the entries of a list into those to keep and the remote ones.
+func splitRemote(value any) (kept []any, gone []string) {
+	list, _ := value.([]any)
+	kept = []any{}
+	for _, e := range list {
+		if s, ok := e.(string); ok && isRemote(s) {
+			gone = append(gone, s)
+			continue
+		}
+		kept = append(kept, e)
+	}
+	return kept, gone
+}
+
+// remoteIn finds remote references under the given keys of a map or of each map
+// of a list. An entry may have the form key=reference.
+func remoteIn(value any, keys ...string) (found []string) {
+	switch v := value.(type) {
+	case []any:
+		for _, e := range v {
+			found = append(found, remoteIn(e, keys...)...)
+		}
+	case map[string]any:
+		for _, k := range keys {
+			for _, s := range stringsOf(v[k]) {
+				_, ref, ok := strings.Cut(s, "=")
+				if isRemote(s) || ok && isRemote(ref) {
+					found = append(found, s)
+				}
+			}
+		}
+	}
+	return found
+}
+
+func stringsOf(value any) []string {
+	switch v := value.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var out []string
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+
+	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// sources opens what Flux sources refer to.
+type sources struct {
+	own       Repository
+	ownURLs   map[string]bool // by sameURL
+	branches  map[string]bool // that an entry's own sync follows
+	known     []Repository
+	artifacts artifacts
+
+	mu       sync.Mutex
+	subtrees map[string]*tree.Tree
+	resolved map[string]opened
+}
+
+// opened is a source that was found, or why it was not.
+type opened struct {
+	tree    *tree.Tree
+	source  object.Source
+	pinned  bool
+	own     bool   // the repository under review
+	prefix  string // folder of it that is the source's root
+	failure string // the controller would fail, too
+	unknown string // offline it cannot be known
+	hint    string
+}
+
+func newSources(repo Repository, f *fleet, opts *Options) *sources {
+	s := &sources{
+		own: repo, known: opts.Sources, ownURLs: map[string]bool{}, branches: map[string]bool{},
+		subtrees: map[string]*tree.Tree{}, resolved: map[string]opened{},
+	}
+	if repo.URL != "" {
+		s.ownURLs[sameURL(repo.URL)] = true
+	}
+	for _, e := range f.entries {
+		if e.URL != "" {
+			s.ownURLs[sameURL(e.URL)] = true
+		}
+		if e.Ref != nil {
+			s.branches[e.Ref.Branch] = true
+		}
+	}
+	// A repository that the caller names is what the caller says it is.
+	for _, k := range s.known {
+		delete(s.ownURLs, sameURL(k.URL))
+	}
+	return s
+}
+
+// entry opens the source that an entry's own sync names: the repository the
+// entry was found in, whatever its URL says.
+func (s *sources) entry(ctx context.Context, e *Entry, spec artifactSpec) opened {
+	ref := sourcev1.GitRepositoryRef{}
+	if e.Ref != nil {
+		ref = *e.Ref
+	}
+	repo := s.own
+	var err error
+	if repo.Tree, err = s.sub(repo.Tree, e.Prefix); err != nil {
+		return opened{failure: err.Error()}
+	}
+	o := s.at(ctx, repo, ref, true)
+	if o.pinned && e.Prefix != "." && o.tree != nil {
+		if o.tree, err = s.sub(o.tree, e.Prefix); err != nil {
+			return opened{failure: err.Error()}
+		}
+	}
+	o.source.URL, o.own, o.prefix = e.URL, true, e.Prefix
+	return s.pack(o, spec)
+}
+
+// git opens what a GitRepository object refers to.
+func (s *sources) git(ctx context.Context, g *sourcev1.GitRepository, spec artifactSpec) opened {
+	ref := sourcev1.GitRepositoryRef{}
+	if g.Spec.Reference != nil {
+		ref = *g.Spec.Reference
+	}
+	for _, k := range s.known {
+		if sameURL(k.URL) == sameURL(g.Spec.URL) {
+			o := s.at(ctx, k, ref, true)
+			o.pinned = false
+			o.source.URL = g.Spec.URL
+			return s.pack(o, spec)
+		}
+	}
+	if !s.ownURLs[sameURL(g.Spec.URL)] {
+		return opened{
+			unknown: "the repository " + g.Spec.URL + " is not at hand",
+			hint:    "map it: --source " + g.Spec.URL + "=PATH",
+		}
+	}
+	o := s.at(ctx, s.own, ref, s.branches[ref.Branch])
+	o.source.URL, o.own, o.prefix = g.Spec.URL, true, "."
+	return s.pack(o, spec)
+}
+
+// at opens one ref of a repository. A branch that the clone does not have is
+// the tree under review where that is what the sync follows: forks and mirrors
+// rename branches.
+func (s *sources) at(ctx context.Context, r Repository, ref sourcev1.GitRepositoryRef, standsIn bool) opened {
+	plainBranch := ref.Commit == "" && ref.Name == "" && ref.Tag == "" && ref.SemVer == ""
+	if name, ok := strings.CutPrefix(ref.Name, "refs/heads/"); ok && ref.Commit == "" {
+		plainBranch, ref = true, sourcev1.GitRepositoryRef{Branch: name}
+	}
+	if ref.Branch == "" && plainBranch && !standsIn {
+		ref.Branch = "master" // source-controller's default
+	}
+	own := opened{tree: r.Tree, source: object.Source{Revision: r.Revision}}
+	if plainBranch && (r.Branch == "" && standsIn || ref.Branch == "" || ref.Branch == r.Branch) {
+		return own
+	}
+	if r.Refs == nil {
+		if plainBranch && standsIn {
+			return own
+		}
+		return opened{unknown: "ref " + refText(ref) + " is not at hand"}
+	}
+	t, revision, err := s.resolve(ctx, r, ref)
+	switch {
+	case err == nil:
+		return opened{tree: t, source: object.Source{Revision: revision}, pinned: true}
+	case errors.Is(err, ErrNoRef) && plainBranch && standsIn:
+		return own
+	case errors.Is(err, ErrNoRef):
+		return opened{unknown: "this clone has no " + refText(ref), hint: "git fetch --tags, or map the source"}
+	default:
+		return opened{unknown: fmt.Sprintf("open %s: %v", refText(ref), err)}
+	}
+}
+
+// resolve opens each ref once, so that equal refs give the same tree.
+func (s *sources) resolve(ctx context.Context, r Repository, ref sourcev1.GitRepositoryRef) (*tree.Tree, string, error) {
+	key := r.URL + "\x00" + refText(ref)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o, ok := s.resolved[key]; ok {
+		return o.tree, o.source.Revision, nil
+	}
+	t, revision, err := r.Refs.Resolve(ctx, ref)
+	if err == nil {
+		s.resolved[key] = opened{tree: t, source: object.Source{Revision: revision}}
+	}
+	return t, revision, err
+}
+
+func refText(r sourcev1.GitRepositoryRef) string {
+	switch {
+	case r.Commit != "":
+		return "commit " + r.Commit
+	case r.Name != "":
+		return r.Name
+	case r.Tag != "":
+		return "tag " + r.Tag
+	case r.SemVer != "":
+		return "a tag in " + r.SemVer
+	}
+	return "branch " + r.Branch
+}
+
+func (s *sources) sub(t *tree.Tree, dir string) (*tree.Tree, error) {
+	if dir == "." {
+		return t, nil
+	}
+	key := fmt.Sprintf("%p\x00%s", t, dir)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sub := s.subtrees[key]; sub != nil {
+		return sub, nil
+	}
+	sub, err := t.Sub(dir)
+	if err == nil {
+		s.subtrees[key] = sub
+	}
+	return sub, err
+}
+
+// pack makes the artifact of what was opened: sparse checkout, includes, ignore.
+func (s *sources) pack(o opened, spec artifactSpec) opened {
+	if o.tree == nil {
+		return o
+	}
+	t, err := s.artifacts.of(o.tree, spec)
+	if err != nil {
+		return opened{failure: err.Error()}
+	}
+	o.tree = t
+	return o
+}
+
+// specOf is what decides the artifact of a GitRepository, and the sources that
+// it includes. open gives the artifact of a GitRepository in its namespace.
+func specOf(g *sourcev1.GitRepository, open func(name string) opened) (artifactSpec, *opened) {
+	spec := artifactSpec{sparse: strings.Join(g.Spec.SparseCheckout, "\n")}
+	if g.Spec.Ignore != nil {
+		spec.ignore = *g.Spec.Ignore
+	}
+	for _, inc := range g.Spec.Include {
+		from := open(inc.GitRepositoryRef.Name)
+		if from.tree == nil {
+			return spec, &from
+		}
+		spec.includes += fmt.Sprintf("%p\x00%s\x00%s\x00", from.tree, clamp(inc.GetFromPath()), clamp(inc.GetToPath()))
+		spec.mounts = append(spec.mounts, mount{from.tree, clamp(inc.GetFromPath()), clamp(inc.GetToPath())})
+	}
+	return spec, nil
+}
