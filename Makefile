@@ -41,6 +41,11 @@ hermetic: ## test the root folders with no network (skipped where unshare is not
 	go test -count=1 -run '^$$' $(PURE) >/dev/null; \
 	GOPROXY=off unshare -rn go test -count=1 -timeout $(TIMEOUT) $(PURE)
 
+differential: ## compare with upstream's own pipeline on the corpora, without the race detector (skipped where there are none)
+	@echo "==> differential: go test -run 'Upstream|Corpora|CommitPairs' ./render ./impact"
+	@set +e; go test -count=1 -v -run 'Upstream|Corpora|CommitPairs' -timeout $(TIMEOUT) ./render ./impact \
+		| grep -E '^(ok|FAIL|PASS|panic:)|--- (FAIL|SKIP)|_test.go'; exit $${PIPESTATUS[0]}
+
 golden: ## rewrite the expected outputs; then read the diff
 	@echo "==> golden: UPDATE=1 go test ./..."
 	@UPDATE=1 go test -count=1 -timeout $(TIMEOUT) ./...
@@ -86,8 +91,8 @@ vuln: .bin/govulncheck ## look for known vulnerabilities; needs the network, so 
 
 tools: $(TOOLS) ## build the pinned tools into .bin
 
-check: ## everything CI runs: fmt-check, lint, test, generate-check
-	@for step in fmt-check lint test generate-check; do \
+check: ## everything CI runs: fmt-check, lint, test, differential, generate-check
+	@for step in fmt-check lint test differential generate-check; do \
 		start=$$SECONDS; \
 		$(MAKE) --no-print-directory $$step; \
 		echo "==> $$step: ok, $$((SECONDS - start)) s"; \
@@ -108,4 +113,4 @@ $(TOOLS): tools/go.mod tools/go.sum
 	@go build -C tools -buildvcs=false -o ../.bin/ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
 
-.PHONY: help demo build test hermetic golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean
+.PHONY: help demo build test hermetic differential golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean

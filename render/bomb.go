@@ -3,7 +3,6 @@ package render
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -11,16 +10,27 @@ import (
 // maxExpanded bounds the nodes of a YAML file after its aliases are expanded.
 const maxExpanded = 2_000_000
 
-var (
-	anchorMark = regexp.MustCompile(`(^|[\s\[\{,:-])&[^\s\[\]{},&*]`)
-	aliasMark  = regexp.MustCompile(`(^|[\s\[\{,:-])\*[^\s\[\]{},&*]`)
-)
+// marks reports whether data holds the mark of an anchor or alias, & or *, in a
+// place where YAML could take it for one. It says yes too often, never too rarely.
+func marks(data []byte, mark byte) bool {
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(data[at:], mark)
+		if i < 0 {
+			return false
+		}
+		at += i
+		before := at == 0 || bytes.IndexByte([]byte(" \t\n\r[]{},:-?!\xbf"), data[at-1]) >= 0 // or a byte order mark
+		after := at+1 < len(data) && bytes.IndexByte([]byte(" \t\n\r[]{},*"), data[at+1]) < 0
+		if before && after {
+			return true
+		}
+	}
+}
 
 // bomb refuses a YAML file whose aliases expand beyond all measure: kustomize
 // copies what an alias stands for, without a limit.
 func (in *inspector) bomb(p string, data []byte) error {
-	if bytes.IndexByte(data, '&') < 0 || bytes.IndexByte(data, '*') < 0 ||
-		!anchorMark.Match(data) || !aliasMark.Match(data) {
+	if !marks(data, '&') || !marks(data, '*') {
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))

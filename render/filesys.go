@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,9 +23,14 @@ const artifactRoot = "/artifact"
 // kustomization, far below what would hurt.
 const maxBuildBytes = 128 << 20
 
+// maxBuildObjects bounds the objects that one build may read. What kustomize does
+// with n objects takes it n*n steps: 600 take a second, 8,000 some minutes.
+const maxBuildObjects = 8000
+
 var (
 	errReadOnly    = errors.New("read-only file system")
 	errBuildBytes  = fmt.Errorf("the build reads more than %d MiB", maxBuildBytes>>20)
+	errBuildMany   = fmt.Errorf("the build reads more than %d objects", maxBuildObjects)
 	errOpenAPI     = errors.New("the build brings an OpenAPI schema")
 	errOutsideTree = errors.New("path is outside of the source")
 )
@@ -44,6 +50,7 @@ type artifactFS struct {
 	mu       sync.Mutex
 	overlay  map[string][]byte // by path from the artifact's root
 	bytes    int64
+	objects  int
 	remotes  []string
 	openapi  bool
 	tooLarge error
@@ -111,6 +118,10 @@ func (f *artifactFS) read(p string) ([]byte, error) {
 	if f.bytes += int64(len(data)); f.bytes > maxBuildBytes {
 		f.tooLarge = errBuildBytes
 		return nil, errBuildBytes
+	}
+	if f.objects += bytes.Count(data, []byte("apiVersion")); f.objects > maxBuildObjects {
+		f.tooLarge = errBuildMany
+		return nil, errBuildMany
 	}
 	return data, nil
 }
