@@ -176,7 +176,7 @@ func (p *pair) cluster(name string) *Cluster {
 	pairReplaced(c.Changes)
 	p.fates(c, a)
 	c.Withheld = p.withheld(name)
-	c.Unknown = p.unknown(name)
+	c.Unknown = p.unknown(name, c.Withheld)
 	c.count(cb)
 	return c
 }
@@ -325,9 +325,15 @@ func (s *side) messages(k key) []string {
 	return out
 }
 
-// unknown compares what is unresolved on the two sides.
-func (p *pair) unknown(cluster string) []Unknown {
+// unknown compares what is unresolved on the two sides, but for what other parts
+// of the report tell: appliers that are withheld, and appliers of a kind that is
+// not rendered, which come and go as objects.
+func (p *pair) unknown(cluster string, withheld []Withheld) []Unknown {
 	var out []Unknown
+	told := map[object.Applier]bool{}
+	for _, w := range withheld {
+		told[w.Applier] = true
+	}
 	for _, way := range []struct {
 		from, to *side
 		kind     Kind
@@ -337,6 +343,10 @@ func (p *pair) unknown(cluster string) []Unknown {
 			continue
 		}
 		for _, u := range from.Unresolved {
+			a := from.Applier(u.Applier)
+			if told[u.Applier] || u.Kind == render.UnresolvedApplier || a != nil && slices.ContainsFunc(a.Chain, func(up object.Applier) bool { return told[up] }) {
+				continue
+			}
 			if to == nil || !slices.Contains(to.Unresolved, u) {
 				out = append(out, Unknown{u, way.kind})
 			}

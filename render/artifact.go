@@ -105,16 +105,20 @@ func sparse(t *tree.Tree, list string) (*tree.Tree, error) {
 	if list == "" {
 		return t, nil
 	}
-	prefixes := strings.Split(list, "\n")
-	for i, p := range prefixes {
+	paths := strings.Split(list, "\n")
+	prefixes := make([]string, len(paths))
+	for i, p := range paths {
 		prefixes[i] = strings.TrimPrefix(p, "./")
-		if _, err := t.Stat(path.Clean(prefixes[i])); err != nil {
+	}
+	view := t.Filter(func(p string, e tree.Entry) bool {
+		return e.Mode != tree.Directory && slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(p, prefix) })
+	})
+	for _, p := range paths {
+		if _, err := view.Stat(clamp(p)); err != nil {
 			return nil, fmt.Errorf("sparse checkout dir %q does not exist in the repository", p)
 		}
 	}
-	return t.Filter(func(p string, e tree.Entry) bool {
-		return !e.IsDir() && slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(p, prefix) })
-	}), nil
+	return view, nil
 }
 
 // ignorePatterns reads every .sourceignore below dir, the folder's own first,
@@ -134,7 +138,7 @@ func ignorePatterns(t *tree.Tree, dir string) ([]gitignore.Pattern, error) {
 	var patterns []gitignore.Pattern
 	for _, e := range entries {
 		if e.Name == sourceignore.IgnoreFile && !e.IsDir() {
-			data, err := readFollowing(t, path.Join(dir, e.Name), e)
+			data, err := readFollowing(t, path.Join(dir, e.Name))
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
@@ -153,19 +157,34 @@ func ignorePatterns(t *tree.Tree, dir string) ([]gitignore.Pattern, error) {
 	return patterns, nil
 }
 
-// readFollowing reads a file, through one symlink that stays in the tree.
-func readFollowing(t *tree.Tree, p string, e tree.Entry) ([]byte, error) {
-	if e.Mode != tree.Symlink {
-		return t.ReadFile(p)
+// readFollowing reads a file through symlinks that stay in the tree, as opening
+// it on disk does.
+func readFollowing(t *tree.Tree, p string) ([]byte, error) {
+	at, rest := ".", strings.Split(p, "/")
+	for links := 0; len(rest) > 0; {
+		next := path.Join(at, rest[0])
+		if rest = rest[1:]; next == ".." {
+			return nil, fs.ErrNotExist
+		}
+		e, err := t.Stat(next)
+		if err != nil {
+			return nil, err
+		}
+		if e.Mode != tree.Symlink {
+			at = next
+			continue
+		}
+		target, err := fs.ReadLink(t.FS(), next)
+		if links++; err != nil || path.IsAbs(target) || links > maxLinks {
+			return nil, fs.ErrNotExist
+		}
+		rest = append(strings.Split(target, "/"), rest...)
 	}
-	target, err := fs.ReadLink(t.FS(), p)
-	if err != nil || path.IsAbs(target) {
+	if e, err := t.Stat(at); err != nil || e.IsDir() {
 		return nil, fs.ErrNotExist
 	}
-	target = path.Join(path.Dir(p), target)
-	to, err := t.Stat(target)
-	if err != nil || to.IsDir() || to.Mode == tree.Symlink {
-		return nil, fs.ErrNotExist
-	}
-	return t.ReadFile(target)
+	return t.ReadFile(at)
 }
+
+// maxLinks bounds the symlinks on the way to one file, as Linux does.
+const maxLinks = 40

@@ -66,6 +66,9 @@ func readTree(t *testing.T, dir string) *tree.Tree {
 // writeTree writes a tree's files and folders to dir.
 func writeTree(t *testing.T, tr *tree.Tree, dir string) {
 	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	err := tr.Walk(".", func(p string, e tree.Entry) error {
 		to := filepath.Join(dir, filepath.FromSlash(p))
 		if e.IsDir() {

@@ -34,8 +34,12 @@ import (
 // settled runs an engine and gives its evaluations.
 func settled(t *testing.T, tr *tree.Tree, opts Options) (*engine, map[nodeKey]*evaluation) {
 	t.Helper()
-	repo := Repository{Tree: tr}
-	f, err := entryPoints(tr, &opts)
+	return settledRepo(t, Repository{Tree: tr}, opts)
+}
+
+func settledRepo(t testing.TB, repo Repository, opts Options) (*engine, map[nodeKey]*evaluation) {
+	t.Helper()
+	f, err := entryPoints(repo.Tree, &opts)
 	if err != nil {
 		t.Fatal(err)
 	}
