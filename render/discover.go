@@ -212,7 +212,9 @@ func (d *discovery) merge() {
 	})
 }
 
-// guess takes each folder of a folder named clusters that holds Flux objects.
+// guess takes each folder of a folder named clusters that holds Flux objects, and
+// those beside it that have a kustomization file: clusters may inherit from each
+// other.
 func (d *discovery) guess() {
 	seen := map[string]bool{}
 	for _, file := range d.flux {
@@ -221,17 +223,29 @@ func (d *discovery) guess() {
 		if i < 0 || i+1 >= len(parts) {
 			continue
 		}
-		dir := path.Join(parts[:i+2]...)
-		if seen[dir] {
+		before, all := path.Join(parts[:i]...), path.Join(parts[:i+1]...)
+		dir := path.Join(all, parts[i+1])
+		prefix := "."
+		if before != "" && !d.reaches(".", dir) && d.reaches(before, dir) {
+			prefix = before
+		}
+		entries, err := d.tree.ReadDir(all)
+		if err != nil {
 			continue
 		}
-		seen[dir] = true
-		e := declared("", dir)
-		if before := path.Join(parts[:i]...); before != "" && !d.reaches(".", dir) && d.reaches(before, dir) {
-			e.Prefix, e.Path = before, path.Join(parts[i:i+2]...)
+		for _, e := range entries {
+			folder := path.Join(all, e.Name)
+			if seen[folder] || !e.IsDir() || folder != dir && !isUnit(d.tree, folder) {
+				continue
+			}
+			seen[folder] = true
+			entry := declared("", folder)
+			if prefix != "." {
+				entry.Prefix, entry.Path = prefix, strings.TrimPrefix(folder, prefix+"/")
+			}
+			d.entries = append(d.entries, entry)
+			d.notes = append(d.notes, Note{folder, "is taken for a cluster's entry folder: nothing in the repository says so"})
 		}
-		d.entries = append(d.entries, e)
-		d.notes = append(d.notes, Note{dir, "is taken for a cluster's entry folder: nothing in the repository says so"})
 	}
 }
 
