@@ -2,6 +2,7 @@ package impact
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -13,46 +14,43 @@ import (
 // Source: kustomize-controller v1.9.5 prune and finalize, fluxcd/pkg/ssa v0.76.2
 // manager_delete.go: an object is deleted when its live labels name the applier
 // and no live marker forbids it. What was rendered before is taken to be live.
-func (p *pair) fates(c *Cluster, before owned) {
-	doomed := map[string]bool{} // namespaces
+func (p *pair) fates(c *Cluster, before, after owned) {
 	for _, ch := range c.Changes {
 		switch ch.Kind {
 		case Removed:
-			ch.Fate, ch.Why = p.fate(ch, before.owners[ch.ID])
+			ch.Fate, ch.Why = p.fate(ch, before)
 		case Moved:
-			ch.Fate, ch.Why = p.moveFate(ch, before.owners[ch.ID])
+			ch.Fate, ch.Why = p.moveFate(ch, before, after)
 		case Added, Changed:
 		}
-		if ch.Kind == Removed && ch.Fate == Deleted && ch.ID.Kind == "Namespace" && ch.ID.Group == "" {
-			doomed[ch.ID.Name] = true
-		}
 	}
+	p.cascade(c)
 	for _, ch := range c.Changes {
-		if ch.Kind == Removed && ch.Fate != Deleted && doomed[ch.ID.Namespace] {
-			ch.Fate, ch.Why = Deleted, "goes with its Namespace"
+		k := p.before.appliers[key{c.Name, applierOf(ch.ID)}]
+		if ch.Kind != Removed || ch.Fate != Deleted || k == nil || p.after.appliers[key{c.Name, k.Applier}] == nil {
+			continue
 		}
-	}
-	stay := map[string]int{}
-	if after := p.after.clusters[c.Name]; after != nil && len(doomed) > 0 {
-		for o := range after.Objects.All() {
-			if doomed[o.ID.Namespace] {
-				stay[o.ID.Namespace]++
-			}
-		}
-	}
-	for _, ch := range c.Changes {
-		if n := stay[ch.ID.Name]; n > 0 && ch.Kind == Removed && ch.ID.Kind == "Namespace" && ch.ID.Group == "" {
-			c.Notes = append(c.Notes, fmt.Sprintf("Namespace %s is deleted while %d objects in it are still rendered: they go with it", ch.ID.Name, n))
+		// Only an entry point is evaluated although nothing renders it.
+		if deletes, _ := finalizes(k); deletes {
+			c.Notes = append(c.Notes, k.String()+" prunes itself: its finalizer then deletes everything that it applied, unless Flux is gone before")
 		}
 	}
 }
 
+// applierOf is the applier that an object is; zero for other objects.
+func applierOf(id object.ID) object.Applier {
+	if !strings.HasSuffix(id.Group, ".toolkit.fluxcd.io") {
+		return object.Applier{}
+	}
+	return object.Applier{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name}
+}
+
 // fate of an object that was let go by its owners. With several, the worst
 // decides: the labels that are live are those of whoever applied last.
-func (p *pair) fate(ch *Change, owners []*render.Applier) (Fate, string) {
+func (p *pair) fate(ch *Change, before owned) (Fate, string) {
 	fate, why := Orphaned, ""
-	for _, k := range owners {
-		f, w := p.collected(ch.Before, k)
+	for _, k := range before.owners[ch.ID] {
+		f, w := p.collected(before.of(ch.ID, k), k)
 		if why == "" || f == Deleted || f == Unsure && fate == Orphaned {
 			fate, why = f, w
 		}
@@ -64,33 +62,35 @@ func (p *pair) fate(ch *Change, owners []*render.Applier) (Fate, string) {
 // it rendered before and does not render after.
 func (p *pair) collected(o *object.Object, k *render.Applier) (Fate, string) {
 	now := p.after.appliers[key{k.Home, k.Applier}]
-	var prunes bool
-	var why string
+	deletes, why := Deleted, "pruned by "+k.String()
 	switch {
 	case now != nil && now.Target != k.Target:
 		return Orphaned, k.String() + " writes to another cluster: the objects on this one are left behind"
 	case now != nil && now.Refused:
 		return Unsure, k.String() + " is refused by the API server after the change, and prunes nothing until that is fixed"
+	case now != nil && now.Prune != k.Prune:
+		// Source: kustomize-controller reconciles a new revision and a new spec
+		// on their own, in no fixed order.
+		deletes, why = Unsure, k.String()+" changes its prune with this commit: it may see the new files first, or its new spec"
+	case now != nil && !now.Prune:
+		return Orphaned, k.String() + " does not prune"
 	case now != nil:
-		if prunes = now.Prune; !prunes {
-			why = k.String() + " does not prune"
-		}
 	default:
 		if f, w := p.dropped(k); f != Deleted {
 			return f, w
 		}
-		prunes, why = finalizes(k)
-	}
-	if !prunes {
-		return Orphaned, why
+		if prunes, w := finalizes(k); !prunes {
+			return Orphaned, w
+		}
+		why = k.String() + " is deleted, and its objects with it"
 	}
 	if f, w, kept := protected(o, k); kept {
 		return f, w
 	}
-	if now == nil {
-		return Deleted, k.String() + " is deleted, and its objects with it"
+	if k.Refused && deletes == Deleted {
+		return Unsure, why + ", if it is there: the API server refused " + k.String() + " before the change"
 	}
-	return Deleted, "pruned by " + k.String()
+	return deletes, why
 }
 
 // dropped says what becomes of an applier's own object that is gone.
@@ -164,18 +164,20 @@ func protected(o *object.Object, k *render.Applier) (Fate, string, bool) {
 
 // moveFate says what the old owner may do to an object that another one took
 // over: it is safe when the new owner applies first, or the old one lets it be.
-func (p *pair) moveFate(ch *Change, owners []*render.Applier) (Fate, string) {
-	still := map[key]bool{}
-	for _, a := range p.owned(p.after.clusters[ch.Cluster]).owners[ch.ID] {
-		still[key{a.Home, a.Applier}] = true
-	}
-	for _, k := range owners {
-		if still[key{k.Home, k.Applier}] {
+func (p *pair) moveFate(ch *Change, before, after owned) (Fate, string) {
+	for _, k := range before.owners[ch.ID] {
+		if slices.ContainsFunc(after.owners[ch.ID], func(a *render.Applier) bool { return a.Home == k.Home && a.Applier == k.Applier }) {
 			continue
 		}
-		f, why := p.collected(ch.Before, k)
+		f, why := p.collected(before.of(ch.ID, k), k)
 		if f == Deleted {
-			return Unsure, "kept if " + ch.After.Origin.Owner().String() + " applies first, else deleted and created again: " + why
+			why = "kept if " + ch.After.Origin.Owner().String() + " applies first, else deleted and created again: " + why
+			if moved := p.before.appliers[key{ch.Cluster, applierOf(ch.ID)}]; moved != nil {
+				if deletes, _ := finalizes(moved); deletes && len(moved.Objects) > 0 {
+					why += fmt.Sprintf("; its finalizer then deletes the %d objects that it applied", len(moved.Objects))
+				}
+			}
+			return Unsure, why
 		}
 		return f, why
 	}

@@ -102,9 +102,9 @@ func (p *pair) knows(k key) bool {
 // owned are the objects of one cluster on one side whose every owner is known on
 // both sides, with those owners.
 type owned struct {
-	objects map[object.ID]*object.Object
-	owners  map[object.ID][]*render.Applier
-	place   map[object.ID]place
+	owners map[object.ID][]*render.Applier
+	place  map[object.ID]place
+	aside  map[object.ID]place // objects of owners that are known on this side only
 }
 
 // place is where in a render an object stands.
@@ -113,68 +113,120 @@ type place struct {
 	index   int
 }
 
-// located is the object with the file that it comes from.
+// at is the place of the object wherever the side renders it.
+func (o owned) at(id object.ID) (place, bool) {
+	at, ok := o.place[id]
+	if !ok {
+		at, ok = o.aside[id]
+	}
+	return at, ok
+}
+
+// find is the object wherever the side renders it, or nil.
+func (o owned) find(id object.ID) *object.Object {
+	at, ok := o.at(id)
+	if !ok {
+		return nil
+	}
+	return at.applier.Objects[at.index]
+}
+
+// located is find with the file that the object comes from.
 func (o owned) located(id object.ID) *object.Object {
-	obj := o.objects[id]
-	if obj == nil || obj.Origin.File != "" {
+	at, ok := o.at(id)
+	if !ok {
+		return nil
+	}
+	obj := at.applier.Objects[at.index]
+	if obj.Origin.File != "" {
 		return obj
 	}
-	at := o.place[id]
 	with := *obj
 	with.Origin.File = at.applier.File(at.index)
 	return &with
 }
 
+// of is the object as one of its owners renders it: several may do it differently.
+func (o owned) of(id object.ID, k *render.Applier) *object.Object {
+	if o.place[id].applier != k {
+		for _, obj := range k.Objects {
+			if obj.ID == id {
+				return obj
+			}
+		}
+	}
+	return o.find(id)
+}
+
 func (p *pair) owned(c *render.Cluster) owned {
-	o := owned{map[object.ID]*object.Object{}, map[object.ID][]*render.Applier{}, map[object.ID]place{}}
+	o := owned{}
 	if c == nil {
 		return o
 	}
+	o = owned{make(map[object.ID][]*render.Applier, c.Objects.Len()), make(map[object.ID]place, c.Objects.Len()), map[object.ID]place{}}
 	for _, a := range c.Appliers {
-		if !p.knows(key{a.Home, a.Applier}) {
-			continue
-		}
+		known := p.knows(key{a.Home, a.Applier})
+		sole := []*render.Applier{a}[:1:1] // shared by the objects that have no other owner
 		for i, obj := range a.Objects {
+			if !known {
+				o.aside[obj.ID] = place{a, i}
+				continue
+			}
 			o.place[obj.ID] = place{a, i}
-			if own := o.owners[obj.ID]; len(own) == 0 || own[len(own)-1] != a {
+			if own := o.owners[obj.ID]; len(own) == 0 {
+				o.owners[obj.ID] = sole
+			} else if own[len(own)-1] != a {
 				o.owners[obj.ID] = append(own, a)
 			}
-			o.objects[obj.ID] = obj
 		}
 	}
 	return o
+}
+
+// compare is the change of an object that a known owner renders on one side at
+// least; nil for none. It moves when the other side's owner is not known on both.
+func compare(id object.ID, a, b owned) *Change {
+	before, after := a.find(id), b.find(id)
+	ch := &Change{ID: id}
+	switch {
+	case before == nil:
+		ch.Kind = Added
+	case after == nil:
+		ch.Kind = Removed
+	case !sameOwners(a.owners[id], b.owners[id]):
+		ch.Kind = Moved
+		ch.Edits = object.Diff(withoutOwner(before.Body()), withoutOwner(after.Body()), object.DiffOptions{})
+	case before.Body().Hash() != after.Body().Hash():
+		ch.Kind = Changed
+		ch.Edits = object.Diff(before.Body(), after.Body(), object.DiffOptions{})
+	default:
+		return nil
+	}
+	ch.Before, ch.After = a.located(id), b.located(id)
+	return ch
 }
 
 func (p *pair) cluster(name string) *Cluster {
 	ca, cb := p.before.clusters[name], p.after.clusters[name]
 	c := &Cluster{Name: name, Appeared: hasEntry(cb) && !hasEntry(ca), Gone: hasEntry(ca) && !hasEntry(cb)}
 	a, b := p.owned(ca), p.owned(cb)
-	for id, before := range a.objects {
-		after := b.objects[id]
-		switch {
-		case after == nil:
-			c.Changes = append(c.Changes, &Change{Cluster: name, Kind: Removed, ID: id, Before: before})
-		case !sameOwners(a.owners[id], b.owners[id]):
-			ch := &Change{Cluster: name, Kind: Moved, ID: id, Before: before, After: after}
-			ch.Edits = object.Diff(withoutOwner(before.Body()), withoutOwner(after.Body()), object.DiffOptions{})
-			c.Changes = append(c.Changes, ch)
-		case before.Body().Hash() != after.Body().Hash():
-			ch := &Change{Cluster: name, Kind: Changed, ID: id, Before: before, After: after}
-			ch.Edits = object.Diff(before.Body(), after.Body(), object.DiffOptions{})
+	add := func(id object.ID) {
+		if ch := compare(id, a, b); ch != nil {
+			ch.Cluster = name
 			c.Changes = append(c.Changes, ch)
 		}
 	}
-	for id, after := range b.objects {
-		if a.objects[id] == nil {
-			c.Changes = append(c.Changes, &Change{Cluster: name, Kind: Added, ID: id, After: after})
-		}
+	for id := range a.place {
+		add(id)
 	}
-	for _, ch := range c.Changes {
-		ch.Before, ch.After = a.located(ch.ID), b.located(ch.ID)
+	for id := range b.place {
+		if _, seen := a.place[id]; !seen {
+			add(id)
+		}
 	}
 	sortChanges(c.Changes)
 	pairReplaced(c.Changes)
-	p.fates(c, a)
+	p.fates(c, a, b)
 	c.Withheld = p.withheld(name)
 	c.Unknown = p.unknown(name, c.Withheld)
 	c.count(cb)
@@ -300,7 +352,7 @@ func (p *pair) withhold(k key) (Withheld, bool) {
 	}
 	switch {
 	case w.Before == w.After && w.Before == render.Suspended:
-		w.Why = why(w)
+		w.Why = p.why(a, b, w)
 		return w, !sameHeld(a, b)
 	case w.Before == w.After && w.Before == render.Failed:
 		w.Why = "fails before and after the change, for another reason"
@@ -308,7 +360,7 @@ func (p *pair) withhold(k key) (Withheld, bool) {
 	case w.Before == w.After, w.Objects == 0 && w.Before != render.Failed && w.After != render.Failed:
 		return w, false
 	}
-	w.Why = why(w)
+	w.Why = p.why(a, b, w)
 	return w, true
 }
 
@@ -361,10 +413,20 @@ func sameHeld(a, b *render.Applier) bool {
 	})
 }
 
-func why(w Withheld) string {
+// why says what is not known of an applier, and why; a is nil when it does not
+// exist before, b when it does not after.
+func (p *pair) why(a, b *render.Applier, w Withheld) string {
 	switch {
+	case b == nil && p.after.hides(a):
+		return "is created by an applier that is failed or unresolved after the change: it stays as it is"
+	case b == nil:
+		return p.whyGone(a)
 	case w.After == render.Failed:
 		return "fails after the change: nothing of it is applied, and nothing is pruned"
+	case a == nil && p.before.hides(b):
+		return "is created by an applier that was failed or unresolved before the change"
+	case a == nil && w.After == render.Suspended:
+		return "is new and suspended: nothing of it is applied until it is resumed"
 	case w.Before == render.Failed:
 		return fmt.Sprintf("failed before the change and no longer does: all %d objects are applied, and what was live until then is not known", w.Objects)
 	case w.Before == render.Suspended && w.After == render.Suspended:
@@ -373,12 +435,27 @@ func why(w Withheld) string {
 		return "is suspended by the change: its objects stay as they are"
 	case w.Before == render.Suspended:
 		return fmt.Sprintf("is resumed: all %d objects are applied, and what was live until then is not known", w.Objects)
-	case w.After == "":
-		return "is created by an applier that is failed or unresolved after the change: it stays as it is"
-	case w.Before == "":
-		return "is created by an applier that was failed or unresolved before the change"
 	case w.After == render.Incomplete:
 		return "is unresolved after the change: what it applies is not known"
 	}
 	return "was unresolved before the change: what it applied is not known"
+}
+
+// whyGone says what becomes of what an applier that is gone had applied, when that
+// is not known.
+//
+// Source: kustomize-controller v1.9.5, finalizerShouldDeleteResources: nothing is
+// deleted while it is suspended.
+func (p *pair) whyGone(a *render.Applier) string {
+	fate, why := p.dropped(a)
+	deletes, keeps := finalizes(a)
+	switch {
+	case fate != Deleted:
+		return "is no longer rendered, and what it had applied is not known: " + why
+	case a.State == render.Suspended:
+		return "is deleted while it is suspended: its objects stay in the cluster, and nobody looks after them"
+	case !deletes:
+		return "is deleted, and what it had applied stays in the cluster and is not known: " + keeps
+	}
+	return "is deleted, and what it had applied with it, which is not known"
 }

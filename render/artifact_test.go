@@ -90,8 +90,8 @@ func listOf(found map[string]bool) []string {
 	return out
 }
 
-func listed(t testing.TB, tr *tree.Tree) []string {
-	t.Helper()
+func listed(tb testing.TB, tr *tree.Tree) []string {
+	tb.Helper()
 	found := map[string]bool{}
 	err := tr.Walk(".", func(p string, e tree.Entry) error {
 		note(found, p, e.IsDir())
@@ -102,7 +102,7 @@ func listed(t testing.TB, tr *tree.Tree) []string {
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return listOf(found)
 }

@@ -27,10 +27,32 @@ func marks(data []byte, mark byte) bool {
 	}
 }
 
+// suspicious reports whether data may hold anchors and aliases: by their marks,
+// or in a spelling that hides them, an escape or UTF-16.
+func suspicious(data []byte) bool {
+	return marks(data, '&') && marks(data, '*') || disguised(data)
+}
+
+// disguised reports whether data may spell text otherwise than byte by byte.
+func disguised(data []byte) bool {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return true
+	}
+	for _, escape := range []string{`\x`, `\u`, `\U`} {
+		if bytes.Contains(data, []byte(escape)) {
+			return true
+		}
+	}
+	return false
+}
+
 // bomb refuses a YAML file whose aliases expand beyond all measure: kustomize
-// copies what an alias stands for, without a limit.
-func (in *inspector) bomb(p string, data []byte) error {
-	if !marks(data, '&') || !marks(data, '*') {
+// copies what an alias stands for, without a limit. That goes for YAML inside it,
+// too, such as an inline patch, or one in an inline transformer.
+func (in *inspector) bomb(p string, data []byte) error { return defuse(p, data, 4) }
+
+func defuse(p string, data []byte, deeper int) error {
+	if deeper == 0 || !suspicious(data) {
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -44,7 +66,22 @@ func (in *inspector) bomb(p string, data []byte) error {
 		if total > maxExpanded {
 			return fmt.Errorf("%s: aliases expand to more than %d nodes", p, maxExpanded)
 		}
+		if err := defuseInside(p, &doc, deeper-1); err != nil {
+			return err
+		}
 	}
+}
+
+func defuseInside(p string, n *yaml.Node, deeper int) error {
+	if n.Kind == yaml.ScalarNode {
+		return defuse(p, []byte(n.Value), deeper)
+	}
+	for _, c := range n.Content {
+		if err := defuseInside(p, c, deeper); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // expanded counts the nodes below n with each alias expanded, stopping early

@@ -87,6 +87,9 @@ func kustomized(ctx context.Context, rec *tree.Recorder, inspect *inspector, b *
 	if err != nil {
 		return nil, err
 	}
+	if e, err := rec.Stat(name); err == nil && e.IsDir() {
+		return nil, fmt.Errorf("write %s: it is a directory", name) // the controller writes the manifest there
+	}
 	fsys := &artifactFS{in: rec, inspect: inspect, lenient: lenient, overlay: map[string][]byte{name: manifest}}
 	m, err := krustyRun(fsys, artifactRoot+"/"+b.spec.Path)
 	if errors.Is(err, errOpenAPI) || fsys.openapi {
@@ -94,8 +97,8 @@ func kustomized(ctx context.Context, rec *tree.Recorder, inspect *inspector, b *
 		m, err = krustyRun(fsys, artifactRoot+"/"+b.spec.Path)
 	}
 	b.remotes = unique(fsys.remotes)
-	if fsys.tooLarge != nil {
-		return nil, fsys.tooLarge
+	if fsys.refused != nil {
+		return nil, fsys.refused
 	}
 	return m, err
 }

@@ -37,17 +37,17 @@ func settled(t *testing.T, tr *tree.Tree, opts Options) (*engine, map[nodeKey]*e
 	return settledRepo(t, Repository{Tree: tr}, opts)
 }
 
-func settledRepo(t testing.TB, repo Repository, opts Options) (*engine, map[nodeKey]*evaluation) {
-	t.Helper()
+func settledRepo(tb testing.TB, repo Repository, opts Options) (*engine, map[nodeKey]*evaluation) {
+	tb.Helper()
 	f, err := entryPoints(repo.Tree, &opts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	e := &engine{fleet: f, cache: &Cache{}, opts: &opts, sources: newSources(repo, f, &opts), targets: newTargets(f)}
 	e.cache.init(0)
-	evals, err := e.settle(t.Context())
+	evals, err := e.settle(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return e, evals
 }
@@ -165,9 +165,11 @@ func compareWithUpstream(t *testing.T, e *engine, ev *evaluation, objects map[ob
 			return false // upstream has no answer without the missing part either
 		}
 	}
-	objects = withMissing(t, ev, objects)
+	objects = withMissing(t, ev, objects, e.fleet.variables[a.Home])
 	ask := &asker{state: &state{fresh: index{a.Home: objects}}}
-	want, err := upstream(t, ev.ks, d.of(t, a.build.tree), clusterReader{objects: objects}, e.profile(ask, a.Home))
+	ks := ev.ks.DeepCopy()
+	ks.Name = a.Name // differs for a cluster's second entry folder
+	want, err := upstream(t, ks, d.of(t, a.build.tree), clusterReader{objects: objects}, e.profile(ask, a.Home))
 	failed := a.State == Failed
 	if failed != (err != nil) {
 		t.Errorf("%s on %s: failed %v (%v), upstream says %v", a, a.Home, failed, ev.failures, err)
@@ -192,7 +194,8 @@ func compareWithUpstream(t *testing.T, e *engine, ev *evaluation, objects map[ob
 
 // withMissing adds the ConfigMaps and Secrets that are not in Git, with a value
 // for each variable that stays open: itself, as render leaves it in the text.
-func withMissing(t *testing.T, ev *evaluation, objects map[object.ID]*object.Object) map[object.ID]*object.Object {
+// supplied are the values that the caller of Fleet gave.
+func withMissing(t *testing.T, ev *evaluation, objects map[object.ID]*object.Object, supplied map[string]string) map[object.ID]*object.Object {
 	t.Helper()
 	if ev.ks.Spec.PostBuild == nil {
 		return objects
@@ -208,13 +211,16 @@ func withMissing(t *testing.T, ev *evaluation, objects map[object.ID]*object.Obj
 			}
 		}
 	}
+	for name, value := range supplied {
+		data[name] = value
+	}
 	out := maps.Clone(objects)
 	if out == nil {
 		out = map[object.ID]*object.Object{}
 	}
 	for _, ref := range ev.ks.Spec.PostBuild.SubstituteFrom {
 		id := object.ID{Kind: ref.Kind, Namespace: ev.applier.Namespace, Name: ref.Name}
-		if o := out[id]; o != nil && !sopsHeld(o) || o == nil && ref.Optional {
+		if o := out[id]; o != nil && !sopsHeld(o) || o == nil && ref.Optional && len(supplied) == 0 {
 			continue
 		}
 		values := maps.Clone(data)

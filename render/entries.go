@@ -20,7 +20,7 @@ const documentsDir = "fleet"
 // Documents reads Bulkhead's documents from the folder fleet/ of t; none is no
 // error. The error, if any, wraps a [v1alpha1.DocumentError].
 func Documents(t *tree.Tree) (v1alpha1.Documents, error) {
-	if _, err := t.Stat(documentsDir); errors.Is(err, fs.ErrNotExist) {
+	if e, err := t.Stat(documentsDir); errors.Is(err, fs.ErrNotExist) || err == nil && !e.IsDir() {
 		return v1alpha1.Documents{}, nil
 	}
 	var all []v1alpha1.Documents

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
@@ -54,6 +55,9 @@ type evaluator struct {
 	out     *evaluation
 	ks      *kustomizev1.Kustomization
 	profile Profile
+	// inherited are the values from Secrets that are in the Kustomization itself,
+	// secrets all that were met: none may be in a text.
+	inherited, secrets []string
 }
 
 // evaluate does for one applier what its controller would.
@@ -67,18 +71,19 @@ func (e *engine) evaluate(ctx context.Context, n *node, st *state) *evaluation {
 		v.unrendered()
 	}
 	out.asked = v.ask.asked
+	v.scrub()
 	return out
 }
 
 func (v *evaluator) fail(stage, file, hint, format string, args ...any) {
-	a := v.out.applier
+	a, msg := v.out.applier, hide(fmt.Sprintf(format, args...))
 	if a.State == Suspended { // nobody reconciles it
-		v.out.notes = append(v.out.notes, Note{a.String(), "would fail when resumed: " + fmt.Sprintf(format, args...)})
+		v.out.notes = append(v.out.notes, Note{a.String(), "would fail when resumed: " + msg})
 		return
 	}
 	a.State, a.Objects, v.out.children = Failed, nil, nil
 	v.out.failures = append(v.out.failures, Failure{
-		Cluster: a.Target, Applier: a.Applier, Stage: stage, File: file, Message: fmt.Sprintf(format, args...), Hint: hint,
+		Cluster: a.Target, Applier: a.Applier, Stage: stage, File: file, Message: msg, Hint: hint,
 	})
 }
 
@@ -132,6 +137,8 @@ func (v *evaluator) kustomization() {
 			body = own
 		}
 	}
+	v.inherited = body.Body().Sensitive()
+	v.secrets = slices.Clone(v.inherited)
 	if err := decode(body.Body().Map(), v.ks); err != nil {
 		v.fail("apply", n.object.Origin.File, "", "%v", err)
 		return
@@ -250,6 +257,7 @@ func (v *evaluator) gitRepository(ns, name string, depth int) opened {
 	if o == nil {
 		return v.e.sources.entry(v.ctx, entry, artifactSpec{})
 	}
+	v.secrets = append(v.secrets, o.Body().Sensitive()...)
 	var g sourcev1.GitRepository
 	if err := decode(o.Body().Map(), &g); err != nil {
 		return opened{failure: err.Error()}

@@ -47,13 +47,13 @@ type artifactFS struct {
 	// that would change the schema is refused with errOpenAPI.
 	exclusive bool
 
-	mu       sync.Mutex
-	overlay  map[string][]byte // by path from the artifact's root
-	bytes    int64
-	objects  int
-	remotes  []string
-	openapi  bool
-	tooLarge error
+	mu      sync.Mutex
+	overlay map[string][]byte // by path from the artifact's root
+	bytes   int64
+	objects int
+	remotes []string
+	openapi bool
+	refused error // why a file was not given to kustomize, which then calls it missing
 }
 
 var _ filesys.FileSystem = (*artifactFS)(nil)
@@ -80,14 +80,24 @@ func (f *artifactFS) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	if !isKustomizationFile(p) {
-		return data, f.inspect.bomb(p, data)
+		if err := f.inspect.bomb(p, data); err != nil {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.refused = err
+			return nil, err
+		}
+		return data, nil
 	}
 	info, err := f.inspect.file(p, data)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = f.plugins(p, info.plugins)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err != nil {
+		f.refused = err
+		return nil, err
+	}
 	f.remotes = append(f.remotes, info.remotes...)
 	f.openapi = f.openapi || info.openapi
 	if f.openapi && !f.exclusive {
@@ -111,16 +121,16 @@ func (f *artifactFS) read(p string) ([]byte, error) {
 	defer f.mu.Unlock()
 	if err != nil {
 		if errors.Is(err, tree.ErrTooLarge) {
-			f.tooLarge = err
+			f.refused = err
 		}
 		return nil, err
 	}
 	if f.bytes += int64(len(data)); f.bytes > maxBuildBytes {
-		f.tooLarge = errBuildBytes
+		f.refused = errBuildBytes
 		return nil, errBuildBytes
 	}
 	if f.objects += bytes.Count(data, []byte("apiVersion")); f.objects > maxBuildObjects {
-		f.tooLarge = errBuildMany
+		f.refused = errBuildMany
 		return nil, errBuildMany
 	}
 	return data, nil

@@ -43,6 +43,7 @@ type stamp struct {
 	name, namespace string
 	meta            *kustomizev1.CommonMetadata
 	decrypt         bool
+	secrets         []string // values from Secrets that the Kustomization itself holds, in a patch for one
 }
 
 func (s *stamp) key() string {
@@ -56,6 +57,7 @@ func (s *stamp) key() string {
 			}
 		}
 	}
+	fmt.Fprintf(&b, "\x00%q", s.secrets)
 	return b.String()
 }
 
@@ -82,7 +84,7 @@ func (c *Cache) finished(it *item, v *variables, s *stamp, stampKey string) *fin
 				return
 			}
 		}
-		f.err = f.make(data, s, sensitiveValues(it, v, substituting))
+		f.err = f.make(data, s, append(sensitiveValues(it, v, substituting), s.secrets...))
 		if substituting && f.err == nil {
 			f.id = idOf(data, it.id)
 		}
@@ -101,6 +103,11 @@ func (f *finished) make(data []byte, s *stamp, sensitive []string) (err error) {
 		return err
 	}
 	f.dropped = len(objects) == 0
+	for _, u := range objects {
+		if s.decrypt && decryptable(u) {
+			f.sops = encrypted
+		}
+	}
 	ssa.NewResourceManager(nil, nil, ssa.Owner{Group: kustomizev1.GroupVersion.Group}).SetOwnerLabels(objects, s.name, s.namespace)
 	if err := normalize.UnstructuredList(objects); err != nil {
 		return err
@@ -109,36 +116,47 @@ func (f *finished) make(data []byte, s *stamp, sensitive []string) (err error) {
 		ssautil.SetCommonMetadata(objects, s.meta.Labels, s.meta.Annotations)
 	}
 	for _, u := range objects {
-		f.sops = max(f.sops, sopsOf(u, s.decrypt))
+		if f.sops == plain && encryptedSecret(u) {
+			f.sops = refused
+		}
 		f.bodies = append(f.bodies, object.NewBodySensitive(u.Object, sensitive))
 	}
 	return nil
 }
 
-// sopsOf tells whether an object holds SOPS ciphertext and what becomes of it.
+// decryptable reports whether the controller decrypts an object, as it came out of
+// the build.
 //
-// Source: kustomize-controller v1.9.5, internal/decryptor IsEncryptedSecret,
-// IsDecryptionDisabled and DecryptResource.
-func sopsOf(u *unstructured.Unstructured, decrypt bool) encryption {
-	off := strings.EqualFold(u.GetAnnotations()[kustomizev1.GroupVersion.Group+"/decrypt"], disabled)
-	_, marked := u.Object["sops"].(map[string]any)
-	secret := u.GetKind() == "Secret" && u.GetAPIVersion() == "v1"
-	switch {
-	case off:
-		return plain
-	case marked && decrypt:
-		return encrypted
-	case marked && secret:
-		return refused
+// Source: kustomize-controller v1.9.5, internal/decryptor DecryptResource.
+func decryptable(u *unstructured.Unstructured) bool {
+	if decryptionOff(u) {
+		return false
 	}
-	if values, _, _ := unstructured.NestedStringMap(u.Object, "data"); secret && decrypt {
-		for _, v := range values {
-			if holdsSOPS(v) {
-				return encrypted
-			}
+	if sops, _ := u.Object["sops"].(map[string]any); sops["mac"] != nil {
+		return true
+	}
+	values, _, _ := unstructured.NestedMap(u.Object, "data")
+	for _, v := range values {
+		if s, ok := v.(string); ok && u.GetKind() == "Secret" && holdsSOPS(s) {
+			return true
 		}
 	}
-	return plain
+	return false
+}
+
+// encryptedSecret reports whether the controller refuses an object that it is
+// about to apply. Normalisation comes before that and drops the sops field of every
+// Secret that it can read, such as one with stringData only.
+//
+// Source: kustomize-controller v1.9.5, KustomizationReconciler.apply and
+// internal/decryptor IsEncryptedSecret.
+func encryptedSecret(u *unstructured.Unstructured) bool {
+	_, marked := u.Object["sops"]
+	return marked && u.GetKind() == "Secret" && u.GetAPIVersion() == "v1" && !decryptionOff(u)
+}
+
+func decryptionOff(u *unstructured.Unstructured) bool {
+	return strings.EqualFold(u.GetAnnotations()[kustomizev1.GroupVersion.Group+"/decrypt"], disabled)
 }
 
 // sensitiveValues are the values from Secrets that the item's text uses.

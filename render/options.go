@@ -80,3 +80,17 @@ func sameURL(raw string) string {
 	host, p, _ := strings.Cut(s, "/")
 	return strings.ToLower(host) + "/" + p
 }
+
+// withoutUser is a URL that is safe to show: without the password, and for HTTP
+// without the user, which may be a token.
+func withoutUser(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.User == nil {
+		return raw
+	}
+	name := u.User.Username()
+	if u.User = nil; u.Scheme != "http" && u.Scheme != "https" {
+		u.User = url.User(name)
+	}
+	return u.String()
+}

@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
@@ -39,8 +40,14 @@ func (v *evaluator) variables() *variables {
 	}
 	for name, value := range post.Substitute {
 		vars.values[name] = strings.ReplaceAll(value, "\n", "")
-		delete(vars.sensitive, name)
+		vars.sensitive[name] = holdsSecret(value, v.inherited)
 	}
+	for name, secret := range vars.sensitive {
+		if secret {
+			v.secrets = append(v.secrets, vars.values[name])
+		}
+	}
+	slices.Sort(v.secrets)
 	return vars
 }
 
@@ -56,6 +63,7 @@ func (v *evaluator) closed(vars *variables, ref kustomizev1.SubstituteReference,
 
 func take(vars *variables, kind string, o *object.Object) {
 	data, _ := o.Body().Map()["data"].(map[string]any)
+	secrets := o.Body().Sensitive()
 	for name, raw := range data {
 		value, ok := raw.(string)
 		if !ok {
@@ -69,7 +77,7 @@ func take(vars *variables, kind string, o *object.Object) {
 			value = string(plain)
 		}
 		vars.values[name] = strings.ReplaceAll(value, "\n", "")
-		vars.sensitive[name] = kind == "Secret"
+		vars.sensitive[name] = kind == "Secret" || holdsSecret(value, secrets)
 	}
 }
 
@@ -104,7 +112,7 @@ func (v *evaluator) substitute(b *build) {
 			break
 		}
 	}
-	s := &stamp{name: a.Name, namespace: a.Namespace, meta: v.ks.Spec.CommonMetadata, decrypt: v.ks.Spec.Decryption != nil}
+	s := &stamp{name: a.Name, namespace: a.Namespace, meta: v.ks.Spec.CommonMetadata, decrypt: v.ks.Spec.Decryption != nil, secrets: v.inherited}
 	key := s.key()
 	done := make([]*finished, len(b.items))
 	for i, it := range b.items {
@@ -160,7 +168,11 @@ func (v *evaluator) openVariables(vars *variables, done []*finished) {
 		}
 	}
 	if len(vars.open) > 0 && len(seen) == 0 {
-		v.out.notes = append(v.out.notes, Note{v.out.node.id.String(), strings.Join(vars.open, "; ") + ", but no object here uses a variable of it"})
+		why := ", but no object here uses a variable of it"
+		if len(v.e.fleet.variables[v.out.node.home]) > 0 {
+			why = ": the values given for the cluster stand in"
+		}
+		v.out.notes = append(v.out.notes, Note{v.out.node.id.String(), strings.Join(vars.open, "; ") + why})
 	}
 }
 
@@ -181,7 +193,7 @@ func (v *evaluator) objects(b *build, done []*finished) {
 		case plain:
 		}
 		if f.dropped {
-			v.out.notes = append(v.out.notes, Note{n.id.String(), "the controller drops " + b.items[i].id.String() + " in silence: its name or kind is not a string"})
+			v.out.notes = append(v.out.notes, Note{n.id.String(), "the controller drops " + b.items[i].id.String() + " in silence: its name or kind is no text, or it is a kustomization file"})
 		}
 		for _, body := range f.bodies {
 			o, err := object.New(body, object.Origin{Cluster: a.Target, Chain: chain, Source: a.Source})

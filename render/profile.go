@@ -1,6 +1,7 @@
 package render
 
 import (
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -104,11 +105,14 @@ func profileOf(ask *asker, cluster string, entry *Entry) Profile {
 	if d != nil {
 		for _, c := range containers(d) {
 			image, _ := c["image"].(string)
-			if repo, tag, ok := strings.Cut(image, ":"); ok && strings.HasSuffix(repo, "kustomize-controller") {
-				p.setVersion(tag)
-				for _, a := range stringsOf(c["args"]) {
-					p.setFlag(a)
-				}
+			name, _, _ := strings.Cut(path.Base(image), "@")
+			name, tag, _ := strings.Cut(name, ":")
+			if !strings.HasSuffix(name, "kustomize-controller") {
+				continue
+			}
+			p.setVersion(tag)
+			for _, a := range stringsOf(c["args"]) {
+				p.setFlag(a)
 			}
 		}
 		return p

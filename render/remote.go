@@ -29,14 +29,19 @@ type inspected struct {
 	local   []byte   // the content without remote entries; the content itself when there are none
 	remotes []string // resources, bases and components taken out
 	fatal   []string // other remote references: without them the build means nothing
+	plugins []string // generators, transformers and validators: inline, or paths from the file's folder
 	openapi bool     // the file changes kustomize's global schema
 }
 
-// triggers are the words without which a kustomization file holds neither a
-// remote reference nor a schema.
+// triggers are the words without which a kustomization file holds no remote
+// reference, plugin or schema. Keys match without case, and ſ is an s.
 var triggers = [][]byte{ //nolint:gochecknoglobals // a constant list
 	[]byte("://"), []byte("github.com"), []byte("git::"), []byte("gh:"), []byte("@"), []byte("openapi"),
+	[]byte("generators"), []byte("transformers"), []byte("validators"), []byte("ſ"),
 }
+
+// fold turns a key into what encoding/json compares.
+func fold(key string) string { return strings.ToLower(strings.ToUpper(key)) }
 
 // scpLike is a user before a host, as in git@host:path.
 var scpLike = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*@`)
@@ -91,7 +96,7 @@ func (e *remoteError) Error() string {
 func inspect(data []byte) *inspected {
 	info := &inspected{local: data}
 	lower := bytes.ToLower(data)
-	found := false
+	found := disguised(data)
 	for _, t := range triggers {
 		found = found || bytes.Contains(lower, t)
 	}
@@ -101,7 +106,7 @@ func inspect(data []byte) *inspected {
 	}
 	changed := false
 	for key, value := range m {
-		switch strings.ToLower(key) {
+		switch fold(key) {
 		case "resources", "bases", "components":
 			kept, gone := splitRemote(value)
 			if len(gone) > 0 {
@@ -111,7 +116,11 @@ func inspect(data []byte) *inspected {
 		case "openapi":
 			info.openapi = true
 			info.fatal = append(info.fatal, remoteIn(value, "path")...)
-		case "crds", "configurations", "generators", "transformers", "validators", "patchesstrategicmerge":
+		case "generators", "transformers", "validators":
+			info.plugins = append(info.plugins, stringsOf(value)...)
+			_, gone := splitRemote(value)
+			info.fatal = append(info.fatal, gone...)
+		case "crds", "configurations", "patchesstrategicmerge":
 			_, gone := splitRemote(value)
 			info.fatal = append(info.fatal, gone...)
 		case "patches", "patchesjson6902", "replacements":
@@ -151,8 +160,11 @@ func remoteIn(value any, keys ...string) (found []string) {
 			found = append(found, remoteIn(e, keys...)...)
 		}
 	case map[string]any:
-		for _, k := range keys {
-			for _, s := range stringsOf(v[k]) {
+		for k, below := range v {
+			if !slices.Contains(keys, fold(k)) {
+				continue
+			}
+			for _, s := range stringsOf(below) {
 				_, ref, ok := strings.Cut(s, "=")
 				if isRemote(s) || ok && isRemote(ref) {
 					found = append(found, s)

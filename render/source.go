@@ -79,7 +79,7 @@ func (s *sources) entry(ctx context.Context, e *Entry, spec artifactSpec) opened
 			return opened{failure: err.Error()}
 		}
 	}
-	o.source.URL, o.own, o.prefix = e.URL, true, e.Prefix
+	o.source.URL, o.own, o.prefix = withoutUser(e.URL), true, e.Prefix
 	return s.pack(o, spec)
 }
 
@@ -93,18 +93,18 @@ func (s *sources) git(ctx context.Context, g *sourcev1.GitRepository, spec artif
 		if sameURL(k.URL) == sameURL(g.Spec.URL) {
 			o := s.at(ctx, k, ref, true)
 			o.pinned = false
-			o.source.URL = g.Spec.URL
+			o.source.URL = withoutUser(g.Spec.URL)
 			return s.pack(o, spec)
 		}
 	}
 	if !s.ownURLs[sameURL(g.Spec.URL)] {
 		return opened{
-			unknown: "the repository " + g.Spec.URL + " is not at hand",
-			hint:    "map it: --source " + g.Spec.URL + "=PATH",
+			unknown: "the repository " + withoutUser(g.Spec.URL) + " is not at hand",
+			hint:    "map it: --source " + withoutUser(g.Spec.URL) + "=PATH",
 		}
 	}
 	o := s.at(ctx, s.own, ref, s.branches[ref.Branch])
-	o.source.URL, o.own, o.prefix = g.Spec.URL, true, "."
+	o.source.URL, o.own, o.prefix = withoutUser(g.Spec.URL), true, "."
 	return s.pack(o, spec)
 }
 

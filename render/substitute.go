@@ -36,6 +36,7 @@ func (v *variables) run() bool {
 // usage is how the text of one object uses variables.
 type usage struct {
 	template *envsubst.Template
+	parsed   parse.Node
 	err      error
 	names    []string        // sorted
 	fallback map[string]bool // every use of the name brings a default
@@ -61,6 +62,7 @@ func newUsage(data []byte) *usage {
 		u.err = err
 		return u
 	}
+	u.parsed = parsed.Root
 	u.collect(parsed.Root)
 	u.names = slices.Sorted(maps.Keys(u.fallback))
 	return u
@@ -95,7 +97,7 @@ func (u *usage) key(v *variables) string {
 	var b strings.Builder
 	for _, n := range u.names {
 		value, ok := v.values[n]
-		fmt.Fprintf(&b, "%s\x00%t\x00%s\x00", n, ok, value)
+		fmt.Fprintf(&b, "%s\x00%t%t\x00%s\x00", n, ok, v.sensitive[n], value)
 	}
 	fmt.Fprintf(&b, "%t%t%t", v.strict, v.run(), len(v.open) > 0)
 	return b.String()
@@ -123,6 +125,9 @@ func (v *variables) check() error {
 func (u *usage) substitute(v *variables) (data []byte, unknown []string, err error) {
 	if u.err != nil {
 		return nil, nil, fmt.Errorf("envsubst error: %w", u.err)
+	}
+	if v.size(u.parsed) > maxSubstituted {
+		return nil, nil, fmt.Errorf("envsubst error: the object would have more than %d MiB", maxSubstituted>>20)
 	}
 	missing := map[string]bool{}
 	text, err := u.template.Execute(func(name string) (string, bool) {
@@ -154,6 +159,35 @@ func (u *usage) substitute(v *variables) (data []byte, unknown []string, err err
 	}
 	data, err = node.MarshalJSON()
 	return data, unknown, err
+}
+
+// maxSubstituted bounds the text of an object after substitution, in bytes: some
+// times what an API server accepts. Values that hold each other may double with
+// every level of Kustomizations.
+const maxSubstituted = 16 << 20
+
+// size is the most bytes that n may execute to.
+func (v *variables) size(n parse.Node) int {
+	const enough = maxSubstituted + 1
+	sum := 0
+	switch n := n.(type) {
+	case *parse.TextNode:
+		sum = len(n.Value)
+	case *parse.ListNode:
+		for _, c := range n.Nodes {
+			sum = min(sum+v.size(c), enough)
+		}
+	case *parse.FuncNode:
+		value := len(v.values[n.Param])
+		for _, c := range n.Args {
+			sum = min(sum+v.size(c), enough)
+		}
+		if n.Name == "//" { // replaces each match, and those may be single letters
+			sum *= value
+		}
+		sum += value + len(n.Param) + len("${}")
+	}
+	return min(sum, enough)
 }
 
 // hideValues keeps the position of a YAML error and drops what it quotes: the

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-dev/bulkhead/render"
+)
+
+// fleetOptions say which fleet is looked at, and how its answer is given.
+type fleetOptions struct {
+	dir      string
+	clusters []string // NAME=PATH
+	vars     []string // CLUSTER:NAME=VALUE
+	sources  []string // URL=PATH[@REV]
+	branch   string
+	strict   bool
+	parallel int
+	format   string
+	stats    bool
+}
+
+// bind adds the flags that all commands on a fleet have. The first format is the
+// default.
+func (o *fleetOptions) bind(c *cobra.Command, formats ...string) {
+	f := c.Flags()
+	f.StringVarP(&o.dir, "chdir", "C", ".", "`DIR` with the fleet: a Git repository, or for render and reach a plain folder")
+	f.StringArrayVar(&o.clusters, "cluster", nil, "declare a cluster by its entry folder, `NAME=PATH`; again for more of them, the same NAME for several folders; ROOT//PATH if the source's root is a folder")
+	f.StringArrayVar(&o.vars, "var", nil, "give a variable that substituteFrom reads and Git does not hold, `CLUSTER:NAME=VALUE`; repeatable")
+	f.StringArrayVar(&o.sources, "source", nil, "say where the repository behind a source's URL is, `URL=PATH[@REV]`: a clone or a folder as it is, or one commit of it; repeatable")
+	f.StringVar(&o.branch, "branch", "", "`NAME` of the branch that the files looked at stand for (default: the base's, if a cluster follows it, else the repository's default branch)")
+	f.BoolVar(&o.strict, "strict", false, "exit 3 when anything failed or is unresolved")
+	f.IntVar(&o.parallel, "parallel", 0, "run at most `N` builds at once (default: one per processor)")
+	f.StringVarP(&o.format, "output", "o", formats[0], "`FORMAT` of the output: "+strings.Join(formats, ", "))
+	f.BoolVar(&o.stats, "stats", false, "tell on standard error how much work was done")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.MarkFlagDirname("chdir")
+	c.PreRunE = func(*cobra.Command, []string) error { return o.check(formats) }
+}
+
+func (o *fleetOptions) check(formats []string) error {
+	if o.parallel < 0 {
+		return usage("--parallel is negative", "leave it out for one build per processor")
+	}
+	return checkFormat(o.format, formats)
+}
+
+func checkFormat(format string, formats []string) error {
+	if !slices.Contains(formats, format) {
+		return usage("unknown output format "+quote(format), "use -o "+strings.Join(formats, ", -o "))
+	}
+	return nil
+}
+
+// declared are the clusters of --cluster, in the order of their names' first use.
+func (o *fleetOptions) declared() ([]render.Declared, error) {
+	var out []render.Declared
+	for _, text := range o.clusters {
+		name, dir, ok := strings.Cut(text, "=")
+		if !ok || name == "" || dir == "" {
+			return nil, usage("--cluster "+quote(text)+" is not NAME=PATH", "for instance --cluster prod=clusters/prod")
+		}
+		i := slices.IndexFunc(out, func(d render.Declared) bool { return d.Name == name })
+		if i < 0 {
+			i, out = len(out), append(out, render.Declared{Name: name})
+		}
+		out[i].Paths = append(out[i].Paths, dir)
+	}
+	return out, nil
+}
+
+// variables are those of --var, by cluster. The error does not hold the value.
+func (o *fleetOptions) variables() (map[string]map[string]string, error) {
+	out := map[string]map[string]string{}
+	for _, text := range o.vars {
+		cluster, rest, ok := strings.Cut(text, ":")
+		name, value, set := strings.Cut(rest, "=")
+		if !ok || !set || cluster == "" || name == "" {
+			return nil, usage("a --var is not CLUSTER:NAME=VALUE", "for instance --var prod:domain=acme.example")
+		}
+		if out[cluster] == nil {
+			out[cluster] = map[string]string{}
+		}
+		out[cluster][name] = value
+	}
+	return out, nil
+}

@@ -1,0 +1,138 @@
+package render
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/bulkhead-dev/bulkhead/internal/fleetgen"
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// report is all of a render that an equal render must have, in its order.
+func report(tb testing.TB, r *Result) []string {
+	tb.Helper()
+	out := []string{fmt.Sprintf("notes %v", r.Notes)}
+	for _, c := range r.Clusters {
+		out = append(out, fmt.Sprintf("cluster %s %v profile %+v notes %v conflicts %v", c.Name, c.Labels, c.Profile, c.Notes, c.Conflicts))
+		for _, a := range c.Appliers {
+			out = append(out, fmt.Sprintf("  %s %s of %s on %s source %v path %s %t%t%t chain %v depends %v", a.Applier, a.State, a.Home, a.Target,
+				a.Source, a.Path, a.Own, a.Pinned, a.Refused, a.Chain, a.DependsOn))
+			for i, o := range a.Objects {
+				out = append(out, fmt.Sprintf("    %s %s %v in %s", o.ID, o.Body().Hash(), o.Origin, fileOf(a.build, i)))
+			}
+			for _, o := range a.Held {
+				out = append(out, fmt.Sprintf("    held %s %s", o.ID, o.Body().Hash()))
+			}
+			out = append(out, fmt.Sprintf("    reads %v", a.Reads()))
+		}
+		for o := range c.Objects.All() {
+			out = append(out, fmt.Sprintf("  object %s %s %v", o.ID, o.Body().Hash(), o.Body().Sensitive()))
+		}
+		for _, f := range c.Failures {
+			out = append(out, fmt.Sprintf("  failure %+v", f))
+		}
+		for _, u := range c.Unresolved {
+			out = append(out, fmt.Sprintf("  unresolved %+v", u))
+		}
+	}
+	return out
+}
+
+func mustRender(tb testing.TB, repo Repository, opts Options) []string {
+	tb.Helper()
+	r, err := Fleet(tb.Context(), repo, opts)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return report(tb, r)
+}
+
+// TestEqualInputEqualResult renders every case again: on one core and on
+// eight, without a cache and with one that has everything: equal to the last word.
+func TestEqualInputEqualResult(t *testing.T) {
+	for name, file := range caseFiles(t) {
+		if raceDetector && name > "3" && name < "a" {
+			continue // enough of them
+		}
+		t.Run(name, func(t *testing.T) {
+			c := readCase(t, file)
+			want := mustRender(t, c.repo, c.opts)
+			cache := &Cache{}
+			for again, opts := range map[string]Options{
+				"on one core": {Parallel: 1}, "on eight": {Parallel: 8}, "cached": {Cache: cache}, "cached again": {Cache: cache},
+			} {
+				all := c.opts
+				all.Parallel, all.Cache = opts.Parallel, opts.Cache
+				if diff := cmp.Diff(want, mustRender(t, c.repo, all)); diff != "" {
+					t.Fatalf("%s (-first +second):\n%s", again, diff)
+				}
+			}
+		})
+	}
+}
+
+// mutations change one file of a generated fleet.
+var mutations = map[string]func(data string) string{
+	"empty":   func(string) string { return "" },
+	"comment": func(data string) string { return data + "# a comment\n" },
+	"broken":  func(data string) string { return data + "\n  - : [\n" },
+	"another object": func(data string) string {
+		return data + "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: extra, namespace: x}}\n"
+	},
+	"no variable":    func(data string) string { return strings.ReplaceAll(data, "${", "$${") },
+	"a new variable": func(data string) string { return strings.ReplaceAll(data, "region", "nowhere") },
+	"other values": func(data string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(data, "eu-1", "eu-2"), "1", "2")
+	},
+	"other paths": func(data string) string { return strings.ReplaceAll(data, "staging", "production") },
+	"suspended": func(data string) string {
+		return strings.ReplaceAll(data, "  prune: true", "  prune: true\n  suspend: true")
+	},
+	"prefixed": func(data string) string { return data + "namePrefix: p-\n" },
+}
+
+// TestCacheIsInvisible: a render that uses the cache of another revision gives
+// what one from nothing gives.
+func TestCacheIsInvisible(t *testing.T) {
+	files := fleetgen.Generate(fleetgen.Options{Clusters: 3, Tenants: 2})
+	paths := slices.Sorted(maps.Keys(files))
+	names := slices.Sorted(maps.Keys(mutations))
+	cache := &Cache{}
+	original := Repository{Tree: tree.FromMap(files)}
+	want := mustRender(t, original, Options{Cache: cache})
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		if n++; n > 60 || raceDetector && n > 10 {
+			return // each takes 0.2 s
+		}
+		changed := maps.Clone(files)
+		for range rapid.IntRange(1, 3).Draw(rt, "changes") {
+			p := rapid.SampledFrom(paths).Draw(rt, "path")
+			switch how := rapid.SampledFrom(append(names, "removed", "moved", "hidden")).Draw(rt, "how"); how {
+			case "removed":
+				delete(changed, p)
+			case "moved":
+				changed[p+".moved.yaml"] = changed[p]
+				delete(changed, p)
+			case "hidden":
+				changed[".sourceignore"] = p + "\n"
+			default:
+				changed[p] = mutations[how](changed[p])
+			}
+		}
+		repo := Repository{Tree: tree.FromMap(changed)}
+		warm := mustRender(t, repo, Options{Cache: cache})
+		if diff := cmp.Diff(mustRender(t, repo, Options{}), warm); diff != "" {
+			rt.Fatalf("with the cache (-cold +warm):\n%s", diff)
+		}
+	})
+	if diff := cmp.Diff(want, mustRender(t, original, Options{Cache: cache})); diff != "" {
+		t.Errorf("the original again (-first +again):\n%s", diff)
+	}
+}
