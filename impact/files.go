@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
@@ -59,7 +60,23 @@ func (p *pair) files(changed []string) (waits []Wait, unread []string) {
 	slices.SortFunc(waits, func(a, b Wait) int {
 		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Source.Revision, b.Source.Revision))
 	})
+	if p.before.copies() || p.after.copies() {
+		return waits, nil
+	}
 	return waits, slices.Sorted(maps.Keys(left))
+}
+
+// copies reports whether an applier is built from an artifact that is made of
+// other sources: which files go into it is not known.
+func (s *side) copies() bool {
+	for _, c := range s.clusters {
+		for _, u := range c.Unresolved {
+			if u.Kind == render.UnresolvedSource && strings.HasPrefix(u.Subject, "ExternalArtifact/") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // reads reports whether the applier's build looked at the file, also in vain.

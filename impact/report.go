@@ -11,7 +11,8 @@ type Report struct {
 	Groups   []*Group   // equal changes, worst kind first, then by object
 	Waits    []Wait     // what a commit will change only when a ref moves
 	// Unread are the changed files that no cluster reads, neither before nor
-	// after. Nil when Options did not name the changed files.
+	// after. Nil when Options did not name the changed files, and when an applier
+	// is built from an ExternalArtifact, which may hold any of them.
 	Unread []string
 }
 
