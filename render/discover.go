@@ -28,6 +28,7 @@ type Entry struct {
 	URL       string // "" when not known
 	Ref       *sourcev1.GitRepositoryRef
 
+	declared bool                       // by a Cluster document or a flag
 	fixedRef bool                       // Ref comes from a Cluster document or a flag, not from the sync
 	root     *unstructured.Unstructured // the sync's Kustomization
 	instance *instance

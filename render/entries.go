@@ -116,7 +116,12 @@ func (f *fleet) declare(c Declared, found []*Entry) {
 				e = &same
 			}
 		}
-		e.Cluster, e.Labels = c.Name, c.Labels
+		folder := path.Join(e.Prefix, e.Path)
+		f.entries = slices.DeleteFunc(f.entries, func(o *Entry) bool { // discovered under another name
+			return o.Cluster != c.Name && !o.declared && path.Join(o.Prefix, o.Path) == folder
+		})
+		f.notes = slices.DeleteFunc(slices.Clone(f.notes), func(n Note) bool { return n.Subject == folder })
+		e.Cluster, e.Labels, e.declared = c.Name, c.Labels, true
 		if c.Ref != nil {
 			e.Ref, e.fixedRef = c.Ref, true
 		}

@@ -63,10 +63,11 @@ func (s *streams) headline(x *comparison) {
 			dim[c.Name] = true
 		}
 		for _, w := range c.Withheld {
-			if w.After == render.Failed && w.Before != render.Failed {
+			switch {
+			case w.After == render.Failed && w.Before != render.Failed:
 				broken[c.Name] = true
 				breaks++
-			} else {
+			case w.Under == (object.Applier{}):
 				blind[c.Name] = true
 				others++
 			}
@@ -88,10 +89,11 @@ func (s *streams) headline(x *comparison) {
 			text += ", as far as can be known offline: " + open
 		}
 	}
-	s.printf("%s\n", s.look(bold, text))
 	if breaks > 0 {
-		s.printf("%s\n", s.look(red, fmt.Sprintf("the change breaks %s on %s, see withheld", count(breaks, "applier"), names(sortedNames(broken), 8))))
+		s.printf("%s\n", s.look(red, fmt.Sprintf("the change breaks %d of %s: %s, where %s can no longer be applied",
+			len(broken), count(all, "cluster"), names(sortedNames(broken), 8), count(breaks, "applier"))))
 	}
+	s.printf("%s\n", s.look(bold, text))
 	if others > 0 {
 		s.printf("%s\n", s.look(yellow, fmt.Sprintf("of %s on %s nothing can be said, see withheld", count(others, "applier"), names(sortedNames(blind), 8))))
 	}
