@@ -133,6 +133,8 @@ func krustyRun(fsys *artifactFS, dir string) (m resmap.ResMap, err error) {
 //
 // Source: kustomize-controller v1.9.5, KustomizationReconciler.build.
 func readItems(m resmap.ResMap) ([]*item, error) {
+	schema.RLock() // an object's identity asks the global schema
+	defer schema.RUnlock()
 	items := make([]*item, 0, m.Size())
 	for _, res := range m.Resources() {
 		if res.GetName() == "" || res.GetKind() == "" || res.GetApiVersion() == "" {

@@ -259,9 +259,17 @@ func (in *inspector) objects(data []byte) error {
 	if ok {
 		return err
 	}
-	_, err = provider.NewDefaultDepProvider().GetResourceFactory().SliceFromBytes(data)
+	err = decodes(data)
 	in.mu.Lock()
 	in.decoded[key] = err
 	in.mu.Unlock()
+	return err
+}
+
+func decodes(data []byte) error {
+	schema.once.Do(preloadSchema)
+	schema.RLock() // an object's identity asks the global schema
+	defer schema.RUnlock()
+	_, err := provider.NewDefaultDepProvider().GetResourceFactory().SliceFromBytes(data)
 	return err
 }
