@@ -271,6 +271,7 @@ func TestLikeUpstreamOnCorpora(t *testing.T) {
 				t.Skip("SKIPPED: no cluster in it without a declaration")
 			}
 			e, evals := settled(t, tr, Options{})
+			t.Cleanup(preloadSchema) // upstream leaves no schema behind
 			now := index{}
 			for _, key := range sortedKeys(evals) {
 				for _, o := range evals[key].applied() {

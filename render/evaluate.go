@@ -143,6 +143,11 @@ func (v *evaluator) kustomization() {
 		v.fail("apply", n.object.Origin.File, "", "%v", err)
 		return
 	}
+	for _, field := range []string{"patchesStrategicMerge", "patchesJson6902"} {
+		if at(body.Body().Map(), "spec", field) != nil {
+			v.out.notes = append(v.out.notes, Note{n.id.String(), "spec." + field + " is not a field of kustomize.toolkit.fluxcd.io/v1: it is dropped"})
+		}
+	}
 	v.profile = v.e.profile(v.ask, n.home)
 	spec := &v.ks.Spec
 	v.prune(spec)

@@ -164,7 +164,7 @@ func (u *usage) substitute(v *variables) (data []byte, unknown []string, err err
 // maxSubstituted bounds the text of an object after substitution, in bytes: some
 // times what an API server accepts. Values that hold each other may double with
 // every level of Kustomizations.
-const maxSubstituted = 16 << 20
+const maxSubstituted = 8 << 20
 
 // size is the most bytes that n may execute to.
 func (v *variables) size(n parse.Node) int {
