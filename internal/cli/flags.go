@@ -44,6 +44,9 @@ func (o *fleetOptions) check(formats []string) error {
 	if o.parallel < 0 {
 		return usage("--parallel is negative", "leave it out for one build per processor")
 	}
+	if o.format == "text" && formats[0] == "table" {
+		o.format = "table" // the text of these commands is a table
+	}
 	return checkFormat(o.format, formats)
 }
 
