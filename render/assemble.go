@@ -60,7 +60,7 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 		slices.SortStableFunc(c.Appliers, func(a, b *Applier) int {
 			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Home, b.Home))
 		})
-		c.collect(e.opts.Files)
+		c.collect()
 		slices.SortStableFunc(c.Failures, func(a, b Failure) int {
 			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Message, b.Message))
 		})
@@ -73,8 +73,8 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 }
 
 // collect makes the cluster's set of objects, with scopes corrected, and finds
-// objects with two owners. files fills in the file of each origin.
-func (c *Cluster) collect(files bool) {
+// objects with two owners.
+func (c *Cluster) collect() {
 	scope := c.scopes()
 	owners := map[object.ID][]object.Applier{}
 	var all []*object.Object
@@ -82,9 +82,6 @@ func (c *Cluster) collect(files bool) {
 		c.homeless(a, scope)
 		for i, o := range a.Objects {
 			o = scope.correct(o)
-			if files {
-				o.Origin.File = a.File(i)
-			}
 			a.Objects[i] = o
 			if own := owners[o.ID]; !slices.Contains(own, a.Applier) {
 				owners[o.ID] = append(own, a.Applier)

@@ -45,9 +45,6 @@ type Options struct {
 	// sync is gone from this one is still rendered as long as its entry folder is
 	// there: Flux on it goes on with that folder.
 	Before *Result
-	// Files fills in the file of every object's origin, at the cost of one more
-	// build per different build. Without it, see [Applier.File].
-	Files bool
 	// Variables by cluster, for what substituteFrom reads and Git does not hold.
 	Variables map[string]map[string]string
 	// Sources are further repositories, by URL.

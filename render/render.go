@@ -37,26 +37,10 @@ func Fleet(ctx context.Context, repo Repository, opts Options) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	if opts.Files {
-		e.origins(evals)
-	}
 	r := e.result(evals)
 	r.Stats = cache.stats().minus(before)
 	r.Stats.Rounds = e.rounds
 	return r, nil
-}
-
-// origins finds out the files of all objects, on all cores.
-func (e *engine) origins(evals map[nodeKey]*evaluation) {
-	var all errgroup.Group
-	all.SetLimit(runtime.GOMAXPROCS(0))
-	for _, ev := range evals {
-		all.Go(func() error {
-			ev.applier.File(0)
-			return nil
-		})
-	}
-	_ = all.Wait() // no error is ever given
 }
 
 // engine evaluates appliers until nothing changes.
