@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,116 +14,83 @@ import (
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-	"sigs.k8s.io/yaml"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // ownURL is the repository of the fleets in testdata/cases.
-const ownURL = "https://git.example.com/acme/fleet.git"
+const ownURL = fleetcase.URL
 
 // TestCases compares the two fleets of every file in testdata/cases, see
-// [readStory]. UPDATE=1 rewrites what is wanted. The laws of [checkLaws] hold too.
+// [fleetcase.Parse]. UPDATE=1 rewrites what is wanted. The laws of [checkLaws] hold too.
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "cases", "*.txtar"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
+	cases, err := fleetcase.All(filepath.Join("testdata", "cases"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := readStory(t, archive)
-			s.render(t)
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			s := tell(t, c)
 			got := printReport(s.report)
 			checkLaws(t, s.before, s.after, s.opts)
-			if diff := cmp.Diff(s.want, got); diff == "" {
+			if diff := cmp.Diff(c.Want, got); diff == "" {
 				return
 			} else if os.Getenv("UPDATE") == "" {
 				t.Fatalf("report (-want +got), UPDATE=1 rewrites it:\n%s", diff)
 			}
-			archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return f.Name == "want" })
-			archive.Files = append(archive.Files, txtar.File{Name: "want", Data: []byte(got)})
-			if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
+			if err := c.Rewrite(got); err != nil {
 				t.Fatal(err)
 			}
 		})
 	}
 }
 
-// story is a fleet before and after a commit.
+// story is what became of a fleet before and after a commit.
 type story struct {
-	files  [2]map[string]string
-	repo   render.Repository
-	want   string
 	opts   impact.Options // Files are the files that differ
 	before *render.Result
 	after  *render.Result
 	report *impact.Report
 }
 
-// readStory reads a fleet before and after a commit: files below before/, after/,
-// and below both/ those of the two. Two endings are short for Flux objects, the
-// file holds the fields of the spec that differ:
-//
-//	NAME.sync          what flux bootstrap writes to clusters/NAME/flux-system/gotk-sync.yaml
-//	FOLDER/NAME.ks     FOLDER/NAME.yaml: Kustomization flux-system/NAME of ./apps/NAME, with prune
-//
-// Lines of the comment that begin with "ref:" name another ref of the repository
-// and the folder that holds its files: "ref: tag v1.0.0 @v1".
-func readStory(t *testing.T, archive *txtar.Archive) *story {
+// tell renders both sides of a case, the second as what comes after the first, and
+// compares them.
+func tell(t *testing.T, c *fleetcase.Case) *story {
 	t.Helper()
-	s := &story{files: [2]map[string]string{{}, {}}, repo: render.Repository{URL: ownURL, Revision: "main@sha1:0"}}
-	others := map[string]map[string]string{}
-	for _, f := range archive.Files {
-		if f.Name == "want" {
-			s.want = string(f.Data)
-			continue
+	other := func(dir string) *tree.Tree { return tree.FromBlobs(c.Others[dir]) }
+	repo := render.Repository{URL: fleetcase.URL, Branch: c.Branch, Revision: "main@sha1:0"}
+	if len(c.Refs) > 0 {
+		refs := fakeRefs{}
+		for _, r := range c.Refs {
+			refs[r.Ref] = other(r.Dir)
 		}
-		side, name, _ := strings.Cut(f.Name, "/")
-		name, data := expand(t, name, f.Data)
-		switch side {
-		case "both":
-			s.files[0][name], s.files[1][name] = data, data
-		case "before":
-			s.files[0][name] = data
-		case "after":
-			s.files[1][name] = data
-		default:
-			if others[side] == nil {
-				others[side] = map[string]string{}
-			}
-			others[side][name] = data
-		}
+		repo.Refs = refs
 	}
-	refs := fakeRefs{}
-	for line := range strings.Lines(string(archive.Comment)) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "ref: "); ok {
-			ref, dir, _ := strings.Cut(rest, " @")
-			if others["@"+dir] == nil {
-				t.Fatalf("no files below @%s", dir)
-			}
-			refs[ref] = tree.FromMap(others["@"+dir])
-		}
+	opts := render.Options{Cache: &render.Cache{}, Variables: c.Variables}
+	for _, s := range c.Sources {
+		opts.Sources = append(opts.Sources, render.Repository{URL: s.URL, Tree: other(s.Dir), Revision: "main@sha1:" + s.Dir[1:]})
 	}
-	if len(refs) > 0 {
-		s.repo.Refs = refs
+	for _, d := range c.Clusters {
+		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
 	}
-	s.opts.Files = differing(s.files[0], s.files[1])
+	s := &story{opts: impact.Options{Files: differing(c.Before, c.After)}}
+	repo.Tree = tree.FromBlobs(c.Before)
+	s.before = rendered(t, repo, opts)
+	repo.Tree, opts.Before = tree.FromBlobs(c.After), s.before
+	s.after = rendered(t, repo, opts)
+	s.report = impact.Between(s.before, s.after, s.opts)
 	return s
 }
 
 // differing lists the files that are not the same in both.
-func differing(a, b map[string]string) []string {
+func differing[F comparable](a, b map[string]F) []string {
 	all := maps.Clone(a)
 	maps.Copy(all, b)
-	maps.DeleteFunc(all, func(name, _ string) bool {
+	maps.DeleteFunc(all, func(name string, _ F) bool {
 		x, inA := a[name]
 		y, inB := b[name]
 		return x == y && inA == inB
@@ -132,52 +98,14 @@ func differing(a, b map[string]string) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// expand writes out a file with one of the short endings.
-func expand(t *testing.T, name string, data []byte) (file, content string) {
-	t.Helper()
-	if cluster, ok := strings.CutSuffix(name, ".sync"); ok {
-		repo := "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata:\n  name: flux-system\n  namespace: flux-system\n" +
-			"spec:\n  interval: 1m0s\n  ref:\n    branch: main\n  url: " + ownURL + "\n---\n"
-		return "clusters/" + cluster + "/flux-system/gotk-sync.yaml", repo + kustomization(t, "flux-system", "./clusters/"+cluster, data)
-	}
-	if file, ok := strings.CutSuffix(name, ".ks"); ok {
-		return file + ".yaml", kustomization(t, path.Base(file), "./apps/"+path.Base(file), data)
-	}
-	return name, string(data)
-}
-
-// kustomization is a Flux Kustomization with some fields of its spec set otherwise.
-func kustomization(t *testing.T, name, dir string, fields []byte) string {
-	t.Helper()
-	spec := map[string]any{
-		"interval": "10m0s", "path": dir, "prune": true,
-		"sourceRef": map[string]any{"kind": "GitRepository", "name": "flux-system"},
-	}
-	if err := yaml.Unmarshal(fields, &spec); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	data, err := yaml.Marshal(map[string]any{
-		"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
-		"metadata": map[string]any{"name": name, "namespace": "flux-system"}, "spec": spec,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}
-
-// render renders both sides, the second as what comes after the first.
-func (s *story) render(t *testing.T) {
-	t.Helper()
-	cache := &render.Cache{}
-	s.before = fleet(t, s.repo, s.files[0], render.Options{Cache: cache})
-	s.after = fleet(t, s.repo, s.files[1], render.Options{Cache: cache, Before: s.before})
-	s.report = impact.Between(s.before, s.after, s.opts)
-}
-
 func fleet(tb testing.TB, repo render.Repository, files map[string]string, opts render.Options) *render.Result {
 	tb.Helper()
 	repo.Tree = tree.FromMap(files)
+	return rendered(tb, repo, opts)
+}
+
+func rendered(tb testing.TB, repo render.Repository, opts render.Options) *render.Result {
+	tb.Helper()
 	r, err := render.Fleet(tb.Context(), repo, opts)
 	if err != nil {
 		tb.Fatalf("render: %v", err)

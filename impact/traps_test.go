@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 
+	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
 )
@@ -88,11 +88,14 @@ func TestTraps(t *testing.T) {
 	})
 }
 
-// play compares the two fleets of a txtar archive, see [readStory].
+// play compares the two fleets of a txtar archive, see [fleetcase.Parse].
 func play(t *testing.T, archive string) *story {
 	t.Helper()
-	s := readStory(t, txtar.Parse([]byte(archive)))
-	s.render(t)
+	c, err := fleetcase.Parse(t.Name(), []byte(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := tell(t, c)
 	checkLaws(t, s.before, s.after, s.opts)
 	return s
 }
@@ -116,12 +119,11 @@ func want(t *testing.T, s *story, lines ...string) {
 // an ArtifactGenerator copies it: without the folder it makes no artifact, and
 // everything that is built from the artifact stands still.
 func TestArtifactGeneratorReads(t *testing.T) {
-	archive, err := txtar.ParseFile("testdata/cases/incident-artifact-folder-deleted.txtar")
+	deleted, err := fleetcase.Read("testdata/cases/incident-artifact-folder-deleted.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := readStory(t, archive)
-	s.render(t)
+	s := tell(t, deleted)
 	c := s.report.Clusters[0]
 	if c.Counts.Unresolved+c.Counts.Failures == 0 {
 		t.Errorf("nothing is unresolved on %s", c.Name)

@@ -14,54 +14,40 @@ import (
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-	"sigs.k8s.io/yaml"
 
+	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // ownURL is the repository of the fleets in testdata/cases.
-const ownURL = "https://git.example.com/acme/fleet.git"
+const ownURL = fleetcase.URL
 
-// fleetCase is one file of testdata/cases: a fleet and what it renders to. Its
-// number is that of flux-semantics' catalogue. A file NAME.sync is short for what
-// flux bootstrap writes to clusters/NAME/flux-system/gotk-sync.yaml; it holds the
-// fields of the Kustomization's spec that differ. Lines of the comment that begin
-// with one of these words are directives:
+// fleetCase is one file of testdata/cases, see [fleetcase.Parse]: a fleet and what
+// it renders to. Its number is that of flux-semantics' catalogue. Two directives
+// are for these tests alone:
 //
 //	show: KIND FIELD...        fields of objects of that kind, or of * for all, to print
-//	var: CLUSTER NAME=VALUE    Options.Variables
-//	cluster: NAME PATH...      Options.Clusters
-//	source: URL @DIR           Options.Sources, with the files below @DIR
-//	ref: REF @DIR              another ref of the repository, as refText prints it
-//	branch: NAME               Repository.Branch
-//	link: PATH TARGET          a symlink;  submodule: PATH;  crlf: PATH;  bom: PATH
 //	no upstream: REASON        leaves out the comparison with the controller's own pipeline
 //
 // In a wanted line "…" stands for any text.
 type fleetCase struct {
-	archive *txtar.Archive
-	blobs   map[string]tree.Blob            // of the repository
-	others  map[string]map[string]tree.Blob // "@dir" -> files
-	repo    Repository
-	opts    Options
-	show    map[string][]string
-	want    string
-	skip    string // reason for no comparison with upstream
+	*fleetcase.Case
+	repo Repository
+	opts Options
+	show map[string][]string
 }
 
 // TestCases renders every fleet of testdata/cases. UPDATE=1 rewrites what is wanted.
 func TestCases(t *testing.T) {
-	for name, file := range caseFiles(t) {
-		t.Run(name, func(t *testing.T) {
-			c := readCase(t, file)
+	for _, c := range allCases(t) {
+		t.Run(c.Name, func(t *testing.T) {
 			got := c.render(t)
-			diff := cmp.Diff(merge(c.want, got), got)
+			diff := cmp.Diff(merge(c.Want, got), got)
 			switch {
 			case diff == "":
 			case os.Getenv("UPDATE") != "":
-				c.update(t, file, got)
+				c.update(t, got)
 			default:
 				t.Errorf("result (-want +got), UPDATE=1 rewrites it:\n%s", diff)
 			}
@@ -76,11 +62,10 @@ func TestCasesLikeUpstream(t *testing.T) {
 		t.Skip("left to the run without the race detector: make differential")
 	}
 	compared := 0
-	for name, file := range caseFiles(t) {
-		t.Run(name, func(t *testing.T) {
-			c := readCase(t, file)
-			if c.skip != "" {
-				t.Skip(c.skip)
+	for _, c := range allCases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			if reason := c.Directives["no upstream"]; reason != nil {
+				t.Skip(reason)
 			}
 			compared += c.compare(t)
 		})
@@ -88,123 +73,58 @@ func TestCasesLikeUpstream(t *testing.T) {
 	t.Logf("%d Kustomizations compared with upstream", compared)
 }
 
-// caseFiles are the files of testdata/cases by name.
-func caseFiles(t *testing.T) map[string]string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", "cases", "*.txtar"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
+// allCases are the files of testdata/cases.
+func allCases(tb testing.TB) []*fleetCase {
+	tb.Helper()
+	all, err := fleetcase.All(filepath.Join("testdata", "cases"))
+	if err != nil {
+		tb.Fatal(err)
 	}
-	cases := map[string]string{}
-	for _, f := range files {
-		cases[strings.TrimSuffix(filepath.Base(f), ".txtar")] = f
+	cases := make([]*fleetCase, len(all))
+	for i, c := range all {
+		cases[i] = prepare(tb, c)
 	}
 	return cases
 }
 
-func readCase(t *testing.T, file string) *fleetCase {
-	t.Helper()
-	archive, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
+// prepare makes of a case what [Fleet] takes.
+func prepare(tb testing.TB, c *fleetcase.Case) *fleetCase {
+	tb.Helper()
+	if c.Two {
+		tb.Fatalf("%s has two revisions, which is for impact/testdata/cases", c.File)
 	}
-	c := &fleetCase{archive: archive, blobs: map[string]tree.Blob{}, others: map[string]map[string]tree.Blob{}, show: map[string][]string{}}
-	c.opts.Variables = map[string]map[string]string{}
-	for _, f := range archive.Files {
-		name, into := f.Name, c.blobs
-		if dir, rest, ok := strings.Cut(name, "/"); ok && strings.HasPrefix(dir, "@") {
-			if c.others[dir] == nil {
-				c.others[dir] = map[string]tree.Blob{}
-			}
-			name, into = rest, c.others[dir]
+	other := func(dir string) *tree.Tree { return tree.FromBlobs(c.Others[dir]) }
+	p := &fleetCase{Case: c, show: map[string][]string{}}
+	p.repo = Repository{URL: fleetcase.URL, Tree: tree.FromBlobs(c.Before), Branch: c.Branch, Revision: "main@sha1:0"}
+	if len(c.Refs) > 0 {
+		refs := fakeRefs{}
+		for _, r := range c.Refs {
+			refs[r.Ref] = other(r.Dir)
 		}
-		cluster, isSync := strings.CutSuffix(name, ".sync")
-		switch {
-		case name == "want":
-			c.want = string(f.Data)
-		case isSync:
-			into["clusters/"+cluster+"/flux-system/gotk-sync.yaml"] = tree.Blob{Data: syncOf(t, cluster, f.Data)}
-		default:
-			into[name] = tree.Blob{Data: string(f.Data)}
-		}
+		p.repo.Refs = refs
 	}
-	c.repo = Repository{URL: ownURL, Revision: "main@sha1:0"}
-	refs := fakeRefs{}
-	for line := range strings.Lines(string(archive.Comment)) {
-		word, rest, ok := strings.Cut(strings.TrimSpace(line), ": ")
-		if ok {
-			c.directive(t, refs, word, strings.TrimSpace(rest))
-		}
+	p.opts.Variables = c.Variables
+	for _, s := range c.Sources {
+		p.opts.Sources = append(p.opts.Sources, Repository{URL: s.URL, Tree: other(s.Dir), Revision: "main@sha1:" + s.Dir[1:]})
 	}
-	c.repo.Tree = tree.FromBlobs(c.blobs)
-	if len(refs) > 0 {
-		c.repo.Refs = refs
+	for _, d := range c.Clusters {
+		p.opts.Clusters = append(p.opts.Clusters, Declared{Name: d.Name, Paths: d.Paths})
 	}
-	return c
+	for _, line := range c.Directives["show"] {
+		f := strings.Fields(line)
+		p.show[f[0]] = f[1:]
+	}
+	return p
 }
 
-func (c *fleetCase) directive(t *testing.T, refs fakeRefs, word, rest string) {
-	t.Helper()
-	f := strings.Fields(rest)
-	last := f[len(f)-1]
-	switch word {
-	case "show":
-		c.show[f[0]] = f[1:]
-	case "var":
-		name, value, _ := strings.Cut(strings.TrimPrefix(rest, f[0]+" "), "=")
-		if c.opts.Variables[f[0]] == nil {
-			c.opts.Variables[f[0]] = map[string]string{}
-		}
-		c.opts.Variables[f[0]][name] = value
-	case "cluster":
-		c.opts.Clusters = append(c.opts.Clusters, Declared{Name: f[0], Paths: f[1:]})
-	case "source":
-		c.opts.Sources = append(c.opts.Sources, Repository{URL: f[0], Tree: c.other(t, last), Revision: "main@sha1:" + last[1:]})
-	case "ref":
-		refs[strings.TrimSuffix(rest, " "+last)] = c.other(t, last)
-	case "branch":
-		c.repo.Branch = rest
-	case "link":
-		c.blobs[f[0]] = tree.Blob{Mode: tree.Symlink, Data: last}
-	case "submodule":
-		c.blobs[rest] = tree.Blob{Mode: tree.Submodule}
-	case "crlf":
-		c.blobs[rest] = tree.Blob{Data: strings.ReplaceAll(c.blobs[rest].Data, "\n", "\r\n")}
-	case "bom":
-		c.blobs[rest] = tree.Blob{Data: "\ufeff" + c.blobs[rest].Data}
-	case "no upstream":
-		c.skip = rest
-	}
-}
-
-func (c *fleetCase) other(t *testing.T, dir string) *tree.Tree {
-	t.Helper()
-	if c.others[dir] == nil {
-		t.Fatalf("no files below %s", dir)
-	}
-	return tree.FromBlobs(c.others[dir])
-}
-
-// syncOf is a gotk-sync.yaml as flux bootstrap writes it, with some fields of the
-// Kustomization's spec set otherwise.
+// syncOf is [fleetcase.Sync].
 func syncOf(t *testing.T, cluster string, fields []byte) string {
 	t.Helper()
-	spec := map[string]any{
-		"interval": "10m0s", "path": "./clusters/" + cluster, "prune": true,
-		"sourceRef": map[string]any{"kind": "GitRepository", "name": "flux-system"},
-	}
-	if err := yaml.Unmarshal(fields, &spec); err != nil {
-		t.Fatal(err)
-	}
-	data, err := yaml.Marshal(map[string]any{
-		"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
-		"metadata": map[string]any{"name": "flux-system", "namespace": "flux-system"}, "spec": spec,
-	})
+	sync, err := fleetcase.Sync(cluster, fields)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata:\n  name: flux-system\n  namespace: flux-system\n" +
-		"spec:\n  interval: 1m0s\n  ref:\n    branch: main\n  url: " + ownURL + "\n---\n" + string(data)
+	return sync
 }
 
 // fakeRefs has other refs of the repository, by what refText says of them.
@@ -331,10 +251,10 @@ func matches(want, got string) bool {
 }
 
 // update writes got into the file, with long lines cut and good ones kept.
-func (c *fleetCase) update(t *testing.T, file, got string) {
+func (c *fleetCase) update(t *testing.T, got string) {
 	t.Helper()
 	const most = 170
-	old := strings.Split(c.want, "\n")
+	old := strings.Split(c.Want, "\n")
 	lines := strings.Split(got, "\n")
 	for i, line := range lines {
 		if k := slices.IndexFunc(old, func(w string) bool { return matches(w, line) }); k >= 0 {
@@ -343,9 +263,7 @@ func (c *fleetCase) update(t *testing.T, file, got string) {
 			lines[i] = strings.ToValidUTF8(line[:most], "") + "…"
 		}
 	}
-	c.archive.Files = slices.DeleteFunc(c.archive.Files, func(f txtar.File) bool { return f.Name == "want" })
-	c.archive.Files = append(c.archive.Files, txtar.File{Name: "want", Data: []byte(strings.Join(lines, "\n"))})
-	if err := os.WriteFile(file, txtar.Format(c.archive), 0o600); err != nil {
+	if err := c.Rewrite(strings.Join(lines, "\n")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -380,8 +298,8 @@ func (c *fleetCase) compare(t *testing.T) int {
 // substitution has a file.
 func TestCaseNumbers(t *testing.T) {
 	have := map[string]bool{}
-	for name := range caseFiles(t) {
-		for n := range strings.SplitSeq(name, "-") {
+	for _, c := range allCases(t) {
+		for n := range strings.SplitSeq(c.Name, "-") {
 			have[n] = true
 		}
 	}

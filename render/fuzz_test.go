@@ -20,9 +20,8 @@ import (
 // seeds adds the files of testdata/cases whose name ends with suffix.
 func seeds(f *testing.F, suffix string, add func(data string)) {
 	f.Helper()
-	t := &testing.T{}
-	for _, file := range caseFiles(t) {
-		for p, b := range readCase(t, file).blobs {
+	for _, c := range allCases(f) {
+		for p, b := range c.Before {
 			if strings.HasSuffix(p, suffix) && len(b.Data) < 4000 {
 				add(b.Data)
 			}

@@ -56,12 +56,11 @@ func mustRender(tb testing.TB, repo Repository, opts Options) []string {
 // TestEqualInputEqualResult renders every case again: on one core and on
 // eight, without a cache and with one that has everything: equal to the last word.
 func TestEqualInputEqualResult(t *testing.T) {
-	for name, file := range caseFiles(t) {
-		if raceDetector && name > "3" && name < "a" {
+	for _, c := range allCases(t) {
+		if raceDetector && c.Name > "3" && c.Name < "a" {
 			continue // enough of them
 		}
-		t.Run(name, func(t *testing.T) {
-			c := readCase(t, file)
+		t.Run(c.Name, func(t *testing.T) {
 			want := mustRender(t, c.repo, c.opts)
 			cache := &Cache{}
 			for again, opts := range map[string]Options{

@@ -9,6 +9,7 @@ import (
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
@@ -16,7 +17,11 @@ import (
 // both patch a list of a custom resource.
 func widgets(t *testing.T) *fleetCase {
 	t.Helper()
-	return readCase(t, "testdata/cases/39-openapi.txtar")
+	c, err := fleetcase.Read("testdata/cases/39-openapi.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prepare(t, c)
 }
 
 // widgetOf is what a build made of the Widget.
@@ -94,7 +99,7 @@ func TestBadSchema(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := map[string]string{"merged/schema.json": schemaFile}
-			for p, b := range c.blobs {
+			for p, b := range c.Before {
 				if files[p] == "" && p != "merged/schema.json" {
 					files[p] = b.Data
 				}
