@@ -1,0 +1,142 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/test/lab"
+)
+
+// A lane is a lab with one cluster of Flux, and bare ones for the fleets that reach
+// others. It plays one story at a time; each begins with empty clusters.
+type lane struct {
+	*lab.Lab
+	hub     *lab.Cluster
+	targets []*lab.Cluster
+	flags   []string // that kustomize-controller runs with, beyond the lab's
+	stale   bool     // kustomize-controller remembers kinds that are gone
+}
+
+// bareClusters are there for kubeConfig in each lane.
+const bareClusters = 1
+
+// lanes of the suite. TestMain fills them.
+var lanes chan *lane //nolint:gochecknoglobals // the labs outlive every test
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	n := max(2, runtime.NumCPU())
+	if s := os.Getenv("BULKHEAD_E2E_LANES"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil || n < 1 {
+			fmt.Fprintf(os.Stderr, "BULKHEAD_E2E_LANES=%q is no number of lanes\n", s)
+			return 2
+		}
+	}
+	lanes = make(chan *lane, n)
+	for i := range n {
+		opts := []lab.Option{lab.Progress(os.Stderr), lab.Clusters("hub")}
+		for i := range bareClusters {
+			opts = append(opts, lab.Bare(fmt.Sprintf("bare%d", i)))
+		}
+		l, err := lab.New(context.Background(), opts...)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "start lane %d: %v\n", i, err)
+			return 2
+		}
+		defer l.Close()
+		ln := &lane{Lab: l, hub: l.Cluster("hub")}
+		for i := range bareClusters {
+			ln.targets = append(ln.targets, l.Cluster(fmt.Sprintf("bare%d", i)))
+		}
+		lanes <- ln
+	}
+	return m.Run()
+}
+
+// take waits for a lane and returns it, empty, when t ends.
+func take(t *testing.T) *lane {
+	t.Helper()
+	l := <-lanes
+	t.Cleanup(func() {
+		defer func() { lanes <- l }()
+		if t.Failed() {
+			t.Log(l.Report())
+		}
+		if err := l.reset(context.Background()); err != nil {
+			t.Errorf("clean up after the story: %v", err)
+		}
+	})
+	return l
+}
+
+// reset empties the clusters of the lane.
+func (l *lane) reset(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for _, c := range append([]*lab.Cluster{l.hub}, l.targets...) {
+		if err := c.Reset(ctx); err != nil {
+			return err
+		}
+	}
+	busy := false
+	for _, name := range []string{lab.KustomizeController, lab.SourceController} {
+		idle, cancel := context.WithTimeout(ctx, 2*time.Second)
+		err := l.hub.Idle(idle, name)
+		cancel()
+		if err != nil {
+			if died := l.Err(); died != nil {
+				return died
+			}
+			busy = true
+		}
+	}
+	if busy || l.stale {
+		l.stale = false
+		if err := l.hub.Run(ctx, lab.KustomizeController, l.flags...); err != nil {
+			return err
+		}
+	}
+	return l.hub.Reset(ctx)
+}
+
+// profile sees to it that kustomize-controller runs with the flags of a cluster.
+func (l *lane) profile(ctx context.Context, p render.Profile) error {
+	var flags []string
+	if p.NoCrossNamespaceRefs {
+		flags = append(flags, "--no-cross-namespace-refs=true")
+	}
+	if p.NoRemoteBases {
+		flags = append(flags, "--no-remote-bases=true")
+	}
+	if p.DefaultServiceAccount != "" {
+		flags = append(flags, "--default-service-account="+p.DefaultServiceAccount)
+	}
+	var gates []string
+	for name, on := range p.Gates {
+		gates = append(gates, fmt.Sprintf("%s=%t", name, on))
+	}
+	slices.Sort(gates)
+	if len(gates) > 0 {
+		flags = append(flags, "--feature-gates="+strings.Join(gates, ","))
+	}
+	if p.WatchLabelSelector != "" {
+		flags = append(flags, "--watch-label-selector="+p.WatchLabelSelector)
+	}
+	if slices.Equal(flags, l.flags) {
+		return nil
+	}
+	l.flags = flags
+	return l.hub.Run(ctx, lab.KustomizeController, flags...)
+}

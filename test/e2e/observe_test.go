@@ -1,0 +1,87 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	cliobject "github.com/fluxcd/cli-utils/pkg/object"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/test/lab"
+)
+
+// state is what a cluster holds when it has settled.
+type state struct {
+	appliers map[object.Applier]*applier
+	objects  map[object.ID]*unstructured.Unstructured // that exist, of those asked for
+}
+
+// applier is a Kustomization as the controller left it.
+type applier struct {
+	ready     lab.ConditionOf
+	inventory map[object.ID]string // to the version
+	suspended bool
+	unhealthy bool // its objects are applied, and it waits for them
+}
+
+// observe reads all Kustomizations of the hub and, on the cluster that they write to, the
+// objects of their inventories and those asked for, each in the version that it was
+// applied or rendered in.
+func observe(ctx context.Context, hub, on *lab.Cluster, ask map[object.ID]string) (*state, error) {
+	s := &state{appliers: map[object.Applier]*applier{}, objects: map[object.ID]*unstructured.Unstructured{}}
+	all, err := list(ctx, hub, kustomizeAPI, "Kustomization")
+	if err != nil {
+		return nil, err
+	}
+	want := map[object.ID]string{}
+	for id, version := range ask {
+		want[id] = version
+	}
+	for i := range all {
+		o := &all[i]
+		a := &applier{ready: lab.Condition(o, "Ready"), inventory: map[object.ID]string{}, suspended: suspended(o)}
+		a.unhealthy = a.ready.Reason == "HealthCheckFailed" || a.ready.Status == "Unknown" && strings.Contains(a.ready.Message, "health check")
+		s.appliers[object.Applier{Kind: "Kustomization", Namespace: o.GetNamespace(), Name: o.GetName()}] = a
+		entries, _, _ := unstructured.NestedSlice(o.Object, "status", "inventory", "entries")
+		for _, e := range entries {
+			m, _ := e.(map[string]any)
+			text, _ := m["id"].(string)
+			version, _ := m["v"].(string)
+			id, err := cliobject.ParseObjMetadata(text)
+			if err != nil {
+				return nil, fmt.Errorf("inventory of %s: %w", o.GetName(), err)
+			}
+			mine := object.ID{Group: id.GroupKind.Group, Kind: id.GroupKind.Kind, Namespace: id.Namespace, Name: id.Name}
+			a.inventory[mine] = version
+			want[mine] = version
+		}
+	}
+	// A client of its own, since the kinds that there are change from story to story.
+	c, err := client.New(on.Config, client.Options{Scheme: runtime.NewScheme()})
+	if err != nil {
+		return nil, err
+	}
+	for id, version := range want {
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(schema.GroupVersionKind{Group: id.Group, Version: version, Kind: id.Kind})
+		err := c.Get(ctx, client.ObjectKey{Namespace: id.Namespace, Name: id.Name}, o)
+		switch {
+		case err == nil:
+			s.objects[id] = o
+		case client.IgnoreNotFound(err) == nil, meta.IsNoMatchError(err), id.Name == "":
+		case strings.Contains(err.Error(), "the server could not find the requested resource"):
+		case strings.Contains(err.Error(), "an empty namespace may not be set"), strings.Contains(err.Error(), "a namespace must be specified"):
+		default:
+			return nil, fmt.Errorf("get %s: %w", id, err)
+		}
+	}
+	return s, nil
+}

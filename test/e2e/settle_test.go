@@ -1,0 +1,146 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/bulkhead-dev/bulkhead/test/lab"
+)
+
+const (
+	requestedAt = "reconcile.fluxcd.io/requestedAt"
+	// rounds of asking all appliers to reconcile until nothing changes any more.
+	rounds = 14
+	// patience with one round. An applier that waits for the health of its objects longer
+	// than that has applied them.
+	patience = 12 * time.Second
+)
+
+// settle asks every source and every Kustomization to reconcile, again and again, until a
+// round changes nothing. That is where the fleet ends up in hours, with its intervals.
+func (l *lane) settle(ctx context.Context, round *int) error {
+	last := ""
+	for range rounds {
+		*round++
+		token := strconv.Itoa(*round)
+		if err := l.sources(ctx, token); err != nil {
+			return err
+		}
+		now, err := l.round(ctx, token)
+		if err != nil {
+			return err
+		}
+		if now == last {
+			return nil
+		}
+		last = now
+	}
+	return nil // it never settles; what is compared is the last round
+}
+
+func list(ctx context.Context, on *lab.Cluster, apiVersion, kind string) ([]unstructured.Unstructured, error) {
+	var l unstructured.UnstructuredList
+	l.SetAPIVersion(apiVersion)
+	l.SetKind(kind + "List")
+	err := on.Client.List(ctx, &l)
+	return l.Items, err
+}
+
+const (
+	sourceAPI    = "source.toolkit.fluxcd.io/v1"
+	kustomizeAPI = "kustomize.toolkit.fluxcd.io/v1"
+)
+
+func kick(ctx context.Context, on *lab.Cluster, o *unstructured.Unstructured, token string) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, requestedAt, token)
+	return client.IgnoreNotFound(on.Client.Patch(ctx, o.DeepCopy(), client.RawPatch(types.MergePatchType, patch)))
+}
+
+func suspended(o *unstructured.Unstructured) bool {
+	s, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
+	return s
+}
+
+// handled says whether an object has done what it was asked for, or sleeps.
+func handled(o *unstructured.Unstructured, token string) bool {
+	at, _, _ := unstructured.NestedString(o.Object, "status", "lastHandledReconcileAt")
+	return suspended(o) || at == token && lab.Condition(o, "Ready").Status != "Unknown" && lab.Condition(o, "Ready").Status != ""
+}
+
+// sources asks the sources and waits for them.
+func (l *lane) sources(ctx context.Context, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
+	return l.Wait(ctx, "the sources", func(ctx context.Context) (bool, error) {
+		ready := true
+		for _, kind := range []string{"GitRepository"} {
+			all, err := list(ctx, l.hub, sourceAPI, kind)
+			if err != nil {
+				return false, err
+			}
+			for i := range all {
+				o := &all[i]
+				if o.GetAnnotations()[requestedAt] != token {
+					if err := kick(ctx, l.hub, o, token); err != nil {
+						return false, err
+					}
+				}
+				ready = ready && handled(o, token)
+			}
+		}
+		return ready, nil
+	})
+}
+
+// round asks the Kustomizations, those too that appear meanwhile, waits for them, and
+// returns what it saw.
+func (l *lane) round(ctx context.Context, token string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var seen []string
+	err := l.Wait(ctx, "the Kustomizations", func(ctx context.Context) (bool, error) {
+		all, err := list(ctx, l.hub, kustomizeAPI, "Kustomization")
+		if err != nil {
+			return false, err
+		}
+		ready := true
+		seen = seen[:0]
+		for i := range all {
+			o := &all[i]
+			if o.GetAnnotations()[requestedAt] != token {
+				if err := kick(ctx, l.hub, o, token); err != nil {
+					return false, err
+				}
+			}
+			ready = ready && handled(o, token) && o.GetDeletionTimestamp() == nil
+			seen = append(seen, signature(o))
+		}
+		return ready, nil
+	})
+	slices.Sort(seen)
+	if err != nil && ctx.Err() != nil && l.Err() == nil {
+		err = nil // some wait for health, or for what never comes
+	}
+	return strings.Join(seen, "\n"), err
+}
+
+// signature is what a round may not change.
+func signature(o *unstructured.Unstructured) string {
+	status, _ := o.Object["status"].(map[string]any)
+	revision := status["lastAppliedRevision"]
+	ready := lab.Condition(o, "Ready")
+	inventory, _ := json.Marshal(status["inventory"])
+	spec, _ := json.Marshal(o.Object["spec"])
+	return fmt.Sprintln(o.GetNamespace(), o.GetName(), o.GetGeneration(), ready.Status, ready.Reason, revision, string(inventory), string(spec))
+}

@@ -1,0 +1,290 @@
+//go:build linux
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options of a lab. Use the functions that return an [Option].
+type Options struct {
+	clusters      []string
+	bare          []string
+	helm          bool
+	notifications bool
+	workloads     bool
+	forge         bool
+	flags         map[string][]string
+	progress      io.Writer
+	startup       time.Duration
+}
+
+// An Option changes what [Start] starts.
+type Option func(*Options)
+
+// Clusters names clusters with Flux on them; without it there is one, "a".
+func Clusters(names ...string) Option {
+	return func(o *Options) { o.clusters = append(o.clusters, names...) }
+}
+
+// Bare names clusters without Flux: targets of a hub.
+func Bare(names ...string) Option { return func(o *Options) { o.bare = append(o.bare, names...) } }
+
+// WithHelm starts helm-controller.
+func WithHelm() Option { return func(o *Options) { o.helm = true } }
+
+// WithNotifications starts notification-controller, and the others send it their events.
+func WithNotifications() Option { return func(o *Options) { o.notifications = true } }
+
+// WithWorkloads starts all of kube-controller-manager, the scheduler and kwok with one
+// node, so Deployments and Jobs become ready. Without it there are the controllers that
+// namespaces, service accounts, owner references and aggregated roles need.
+func WithWorkloads() Option { return func(o *Options) { o.workloads = true } }
+
+// WithForge starts Gitea.
+func WithForge() Option { return func(o *Options) { o.forge = true } }
+
+// Lockdown starts the controllers as Flux's guide to multi-tenancy says.
+func Lockdown() Option {
+	return func(o *Options) {
+		o.flags[KustomizeController] = append(o.flags[KustomizeController],
+			"--no-cross-namespace-refs=true", "--no-remote-bases=true", "--default-service-account=default")
+		o.flags[HelmController] = append(o.flags[HelmController], "--no-cross-namespace-refs=true", "--default-service-account=default")
+		o.flags[NotificationController] = append(o.flags[NotificationController], "--no-cross-namespace-refs=true")
+	}
+}
+
+// Flags are further flags of a controller, after the lab's own.
+func Flags(controller string, flags ...string) Option {
+	return func(o *Options) { o.flags[controller] = append(o.flags[controller], flags...) }
+}
+
+// Progress is told what the lab builds and starts; without it nothing is told.
+func Progress(w io.Writer) Option { return func(o *Options) { o.progress = w } }
+
+// Lab is a set of clusters with what they talk to.
+type Lab struct {
+	Dir      string // of this lab; it is removed at the end
+	Network  *Network
+	Git      *Git
+	Registry string // host and port of the OCI registry, over plain HTTP
+	Forge    *Forge // nil without WithForge
+
+	opts     Options
+	prefix   string // 127.x.y
+	programs map[string]string
+	pki      *pki
+	clusters map[string]*Cluster
+
+	mu        sync.Mutex
+	processes []*Process
+	ends      []func()
+	err       error
+	failed    chan struct{}
+}
+
+// startup bounds the start of a lab from built programs. It is generous, for machines
+// that are busy.
+const startup = 3 * time.Minute
+
+// Start starts a lab that ends with t. When t fails it logs the end of what the
+// controllers said.
+func Start(t testing.TB, opts ...Option) *Lab {
+	t.Helper()
+	l, err := New(t.Context(), append([]Option{Progress(t.Output())}, opts...)...)
+	if err != nil {
+		t.Fatalf("start the lab: %v", err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(l.Report())
+		}
+		if err := l.Err(); err != nil {
+			t.Errorf("the lab failed: %v", err)
+		}
+		l.Close()
+	})
+	return l
+}
+
+// New starts a lab for a caller that ends it with Close. The context bounds the building
+// of its programs only.
+func New(ctx context.Context, opts ...Option) (*Lab, error) {
+	o := Options{flags: map[string][]string{}, progress: io.Discard, startup: startup}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if len(o.clusters) == 0 {
+		o.clusters = []string{"a"}
+	}
+	programs, err := Build(ctx, o.progress, o.forge)
+	if err != nil {
+		return nil, err
+	}
+	prefix, dir, release, err := claim()
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{Dir: dir, opts: o, prefix: prefix, programs: programs, clusters: map[string]*Cluster{}, failed: make(chan struct{})}
+	l.atEnd(release)
+	ctx, cancel := context.WithTimeout(ctx, o.startup)
+	defer cancel()
+	begin := time.Now()
+	if err := l.begin(ctx); err != nil {
+		l.Close()
+		return nil, err
+	}
+	fmt.Fprintf(o.progress, "lab: %d clusters at %s.0 are ready, %s\n", len(l.clusters), prefix, time.Since(begin).Round(100*time.Millisecond))
+	return l, nil
+}
+
+func (l *Lab) begin(ctx context.Context) error {
+	var err error
+	if l.pki, err = newPKI(l.Dir); err != nil {
+		return err
+	}
+	if err := l.startNetwork(ctx); err != nil {
+		return err
+	}
+	if err := l.startGit(ctx); err != nil {
+		return err
+	}
+	if err := l.startRegistry(ctx); err != nil {
+		return err
+	}
+	if err := l.startEtcd(ctx); err != nil {
+		return err
+	}
+	var all errgroup.Group
+	if l.opts.forge {
+		all.Go(func() error { return l.startForge(ctx) })
+	}
+	for i, name := range slices.Concat(l.opts.clusters, l.opts.bare) {
+		c, err := l.newCluster(name, i, i >= len(l.opts.clusters))
+		if err != nil {
+			return err
+		}
+		l.clusters[name] = c
+		all.Go(func() error { return c.begin(ctx) })
+	}
+	if err := all.Wait(); err != nil {
+		if died := l.Err(); died != nil {
+			return died // the cause of the other
+		}
+		return err
+	}
+	return l.Err()
+}
+
+// shared is an address of the servers that all clusters use; port 0 takes a free one.
+func (l *Lab) shared(port int) string { return fmt.Sprintf("%s.%d:%d", l.prefix, sharedHost, port) }
+
+// Cluster returns a cluster by name, or nil.
+func (l *Lab) Cluster(name string) *Cluster { return l.clusters[name] }
+
+// Processes are the programs that were started, in that order.
+func (l *Lab) Processes() []*Process {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.processes)
+}
+
+// Report is the end of every controller's log.
+func (l *Lab) Report() string {
+	s := ""
+	for _, p := range l.Processes() {
+		if filepath.Ext(p.Name) == "" {
+			s += fmt.Sprintf("--- %s, the end of its log:\n%s\n", p.Name, p.Tail(8))
+		}
+	}
+	return s
+}
+
+func (l *Lab) atEnd(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ends = append(l.ends, f)
+}
+
+// Close ends every process and removes the lab's folder. It may be called again.
+func (l *Lab) Close() {
+	l.mu.Lock()
+	processes, ends := l.processes, l.ends
+	l.processes, l.ends = nil, nil
+	for _, p := range processes {
+		p.mu.Lock()
+		p.meant = true
+		p.mu.Unlock()
+	}
+	l.mu.Unlock()
+	for _, p := range slices.Backward(processes) {
+		p.stop()
+	}
+	for _, f := range slices.Backward(ends) {
+		f()
+	}
+}
+
+// program is the path of a program.
+func (l *Lab) program(part, name string) string { return filepath.Join(l.programs[part], "bin", name) }
+
+// The ports of the shared servers.
+const (
+	portEtcd     = 2379
+	portEtcdPeer = 2380
+)
+
+func (l *Lab) startEtcd(ctx context.Context) error {
+	client, peer := "http://"+l.shared(portEtcd), "http://"+l.shared(portEtcdPeer)
+	p, err := l.start("etcd", nil, l.program("cluster", "etcd"),
+		"--data-dir="+filepath.Join(l.Dir, "etcd"), "--name=lab", "--unsafe-no-fsync", "--log-level=warn",
+		"--listen-client-urls="+client, "--advertise-client-urls="+client,
+		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=lab="+peer)
+	if err != nil {
+		return err
+	}
+	return l.waitHTTP(ctx, p, client+"/readyz")
+}
+
+// startRegistry serves OCI artifacts from memory.
+func (l *Lab) startRegistry(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.shared(0))
+	if err != nil {
+		return err
+	}
+	server := httptest.NewUnstartedServer(registry.New(registry.Logger(nil)))
+	_ = server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	l.atEnd(server.Close)
+	l.Registry = listener.Addr().String()
+	return nil
+}
+
+// Memory is what the processes of the lab take, in bytes: proportional set size, which
+// counts a shared page once.
+func (l *Lab) Memory() (total uint64, err error) {
+	for _, p := range l.Processes() {
+		data, readErr := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.Pid()))
+		if readErr != nil {
+			err = errors.Join(err, readErr)
+			continue
+		}
+		total += pss(string(data))
+	}
+	return total, err
+}

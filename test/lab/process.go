@@ -1,0 +1,181 @@
+//go:build linux
+
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Process is a program of the lab that runs.
+type Process struct {
+	Name string // cluster and program, like "a/kustomize-controller"
+	Log  string // file of its standard output and error
+
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has ended
+	err   error         // how; read it after ended
+	mu    sync.Mutex
+	meant bool // its end is our doing
+}
+
+// Pid is the process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// tailLines of a log are shown when its process dies.
+const tailLines = 25
+
+// Tail is the end of the log.
+func (p *Process) Tail(lines int) string {
+	data, err := os.ReadFile(p.Log)
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// starts is where programs are started: one thread that lives as long as the process.
+// The kernel sends a child its parent's death signal when the thread that started it
+// ends, and a thread of Go may end at any time.
+var starts = sync.OnceValue(func() chan<- func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range work {
+			f()
+		}
+	}()
+	return work
+})
+
+// start runs a program that dies with this process, whatever becomes of that. Its end,
+// unless we ask for it, fails the lab.
+func (l *Lab) start(name string, env []string, program string, args ...string) (*Process, error) {
+	p := &Process{Name: name, Log: filepath.Join(l.Dir, "log", strings.ReplaceAll(name, "/", "-")+".log"), ended: make(chan struct{})}
+	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	p.cmd = exec.Command(program, args...) //nolint:gosec,noctx // a program of the lab; its end is stop's work
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.Dir = l.Dir
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.Dir, "TMPDIR=" + l.Dir}, env...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	begun := make(chan error)
+	starts() <- func() { begun <- p.cmd.Start() }
+	err = <-begun
+	_ = log.Close()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	l.mu.Lock()
+	l.processes = append(l.processes, p)
+	l.mu.Unlock()
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+		p.mu.Lock()
+		meant := p.meant
+		p.mu.Unlock()
+		if !meant {
+			l.fail(fmt.Errorf("%s ended: %w; the end of its log, %s:\n%s", p.Name, cmpErr(p.err), p.Log, p.Tail(tailLines)))
+		}
+	}()
+	return p, nil
+}
+
+func cmpErr(err error) error {
+	if err == nil {
+		return errors.New("exit status 0")
+	}
+	return err
+}
+
+// stop ends a process and waits for it. Servers of Kubernetes wait for open watches when
+// they are asked politely, and nothing of a lab is worth keeping: it is killed.
+func (p *Process) stop() {
+	p.mu.Lock()
+	p.meant = true
+	p.mu.Unlock()
+	// The group has the children of the program, such as Git of the forge.
+	_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
+	<-p.ended
+}
+
+// fail records the first thing that went wrong; every wait ends with it.
+func (l *Lab) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.err = err
+		close(l.failed)
+	}
+}
+
+// Err is what went wrong with the lab itself: a process that died.
+func (l *Lab) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Wait asks until it gets yes, the lab fails, or ctx ends. The error then says what was
+// waited for and what ready said last.
+func (l *Lab) Wait(ctx context.Context, what string, ready func(context.Context) (bool, error)) error {
+	var last error
+	for pause := 20 * time.Millisecond; ; pause = min(pause*3/2, 250*time.Millisecond) {
+		ok, err := ready(ctx)
+		if ok && err == nil {
+			return nil
+		}
+		if err != nil && ctx.Err() == nil {
+			last = err
+		}
+		select {
+		case <-l.failed:
+			return fmt.Errorf("wait for %s: %w", what, l.Err())
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w (last: %v)", what, ctx.Err(), last)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// waitHTTP waits until a server says that it is ready.
+func (l *Lab) waitHTTP(ctx context.Context, p *Process, url string) error {
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{TLSClientConfig: l.pki.client()}}
+	defer client.CloseIdleConnections()
+	err := l.Wait(ctx, p.Name, func(ctx context.Context) (bool, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return false, err
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			return false, err
+		}
+		body, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return false, fmt.Errorf("%s: %s", res.Status, bytes.TrimSpace(body))
+		}
+		return true, nil
+	})
+	if err != nil && l.Err() == nil {
+		return fmt.Errorf("%w; the end of its log, %s:\n%s", err, p.Log, p.Tail(tailLines))
+	}
+	return err
+}
