@@ -22,41 +22,63 @@ const (
 	sharedHost   = 10
 )
 
-// claim takes a free network and an empty folder that go together, and removes what
-// labs that were killed have left behind.
-func claim() (prefix, dir string, release func(), err error) {
-	base := filepath.Join(os.TempDir(), "bulkhead-lab")
+// claim takes a free network, or the one that is named, and an empty folder that go
+// together, and removes what labs that were killed have left behind.
+func claim(named string) (prefix, dir string, release func(), err error) {
+	base := filepath.Join(os.TempDir(), fmt.Sprintf("bulkhead-lab-%d", os.Getuid()))
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return "", "", nil, err
 	}
-	var busy error
-	for i := range networks {
-		prefix := fmt.Sprintf("127.%d.%d", firstNetwork+i/256, i%256)
+	sweep(base)
+	tries := []string{named}
+	if named == "" {
+		tries = tries[:0]
+		for i := range networks {
+			tries = append(tries, fmt.Sprintf("127.%d.%d", firstNetwork+i/256, i%256))
+		}
+	}
+	busy := errors.New("all are in use by labs")
+	for _, prefix := range tries {
 		name := filepath.Join(base, strings.ReplaceAll(prefix, ".", "-"))
-		f, err := os.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // a path of ours
+		f, err := hold(name)
 		if err != nil {
 			return "", "", nil, err
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits
-			_ = f.Close()
+		if f == nil {
 			continue
 		}
 		// Nobody holds the lock, so what lies there is of a lab that was killed.
-		err = errors.Join(os.RemoveAll(name), os.MkdirAll(filepath.Join(name, "log"), 0o700), free(prefix))
-		if err != nil {
+		if err := errors.Join(os.RemoveAll(name), free(prefix)); err != nil {
 			busy = err
 			_ = f.Close()
 			continue
 		}
-		if i > 0 || busy != nil {
-			sweep(base)
+		if err := os.MkdirAll(filepath.Join(name, "log"), 0o700); err != nil {
+			return "", "", nil, errors.Join(err, f.Close())
 		}
 		return prefix, name, func() {
 			_ = os.RemoveAll(name)
 			_ = f.Close()
 		}, nil
 	}
-	return "", "", nil, fmt.Errorf("no free network among 127.%d.0.0 and its %d followers: end other labs; last: %w", firstNetwork, networks, busy)
+	return "", "", nil, fmt.Errorf("no network is free among %s.0 and %d more, end other labs; last: %w", tries[0], len(tries)-1, busy)
+}
+
+// hold locks the file that belongs to a folder, or returns nil when somebody else does.
+func hold(name string) (*os.File, error) {
+	f, err := os.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // a path of ours
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	_ = f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("lock %s.lock: %w", name, err)
 }
 
 // free reports ports that somebody else uses. What is taken later fails the process
@@ -80,13 +102,10 @@ func free(prefix string) error {
 func sweep(base string) {
 	locks, _ := filepath.Glob(filepath.Join(base, "*.lock"))
 	for _, path := range locks {
-		f, err := os.OpenFile(path, os.O_RDWR, 0o600) //nolint:gosec // a path of ours
-		if err != nil {
-			continue
+		name := strings.TrimSuffix(path, ".lock")
+		if f, err := hold(name); err == nil && f != nil {
+			_ = os.RemoveAll(name)
+			_ = f.Close()
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil { //nolint:gosec // a descriptor fits
-			_ = os.RemoveAll(strings.TrimSuffix(path, ".lock"))
-		}
-		_ = f.Close()
 	}
 }

@@ -19,81 +19,13 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Part is a module below tools: programs that are built together.
-type Part struct {
-	name string
-	// folder of the module below test/lab/tools.
-	folder   string
-	env      []string
-	args     []string // of go build, after the output flag
-	packages []string
-	// links are further names of a program, which looks at the name it is called by.
-	links map[string][]string
-	// copies are files and folders of modules that are needed at run time: from
-	// "module:path" to a folder of the result. A path may be a pattern.
-	copies [][2]string
-}
-
-// The parts of the lab.
-var (
-	// Kubernetes, etcd and Flux. The five Kubernetes programs are one binary, since
-	// they share nearly all of their code.
-	clusterPart = Part{
-		name: "cluster", folder: "cluster", env: []string{"CGO_ENABLED=0"},
-		args: []string{"-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", "-s -w" + kubernetesVersionFlags},
-		packages: []string{
-			"./cmd/kubelab", "sigs.k8s.io/kwok/cmd/kwok",
-			"github.com/fluxcd/source-controller", "github.com/fluxcd/kustomize-controller",
-			"github.com/fluxcd/helm-controller", "github.com/fluxcd/notification-controller",
-		},
-		links: map[string][]string{"kubelab": {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}},
-		copies: [][2]string{
-			{"github.com/fluxcd/source-controller:config/crd/bases/*.yaml", "crds"},
-			{"github.com/fluxcd/kustomize-controller:config/crd/bases/*.yaml", "crds"},
-			{"github.com/fluxcd/helm-controller:config/crd/bases/*.yaml", "crds"},
-			{"github.com/fluxcd/notification-controller:config/crd/bases/*.yaml", "crds"},
-			{"sigs.k8s.io/kwok:kustomize/stage/node/fast/node-initialize.yaml", "stages"},
-			{"sigs.k8s.io/kwok:kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml", "stages"},
-			{"sigs.k8s.io/kwok:kustomize/stage/pod/fast/pod-ready.yaml", "stages"},
-			{"sigs.k8s.io/kwok:kustomize/stage/pod/fast/pod-complete.yaml", "stages"},
-			{"sigs.k8s.io/kwok:kustomize/stage/pod/fast/pod-delete.yaml", "stages"},
-		},
-	}
-	// Gitea; its replaced modules clash with those of Flux. SQLite needs cgo.
-	forgePart = Part{
-		name: "forge", folder: "forge", env: []string{"CGO_ENABLED=1"},
-		args: []string{
-			"-trimpath", "-gcflags=all=-dwarf=false", "-tags=sqlite,sqlite_unlock_notify",
-			"-ldflags", "-s -w -X main.Version=" + giteaVersion,
-		},
-		packages: []string{"code.gitea.io/gitea"},
-		copies: [][2]string{
-			{"code.gitea.io/gitea:templates", "static/templates"},
-			{"code.gitea.io/gitea:options", "static/options"},
-			{"code.gitea.io/gitea:public", "static/public"},
-		},
-	}
-)
-
-// Versions that the programs must be told; a test compares them with the modules.
-const (
-	kubernetesVersion = "v1.36.3"
-	giteaVersion      = "1.26.0"
-
-	kubernetesVersionFlags = " -X k8s.io/component-base/version.gitVersion=" + kubernetesVersion +
-		" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36" +
-		" -X k8s.io/component-base/version.gitCommit=lab -X k8s.io/component-base/version.gitTreeState=archive" +
-		" -X k8s.io/component-base/version.buildDate=2026-01-01T00:00:00Z" +
-		" -X k8s.io/client-go/pkg/version.gitVersion=" + kubernetesVersion +
-		" -X k8s.io/client-go/pkg/version.gitMajor=1 -X k8s.io/client-go/pkg/version.gitMinor=36"
-)
-
-// built is the file that says that a folder of the cache is whole.
+// built is the file that says that a folder of the cache is whole, and what it holds.
 const built = ".built"
 
 // Build makes the programs of the lab, all of them or those of the forge left out, and
@@ -101,13 +33,13 @@ const built = ".built"
 // flags and the version of Go, into a folder of its own in the user's cache folder
 // (BULKHEAD_LAB_CACHE names another one). Processes that build at once wait for each
 // other. A folder appears when it is whole, so a build that is killed leaves nothing
-// that would be taken for one.
+// that would be taken for one, and one that has lost files is built again.
 //
 // It returns the folders of the parts by name: "cluster" and "forge".
 func Build(ctx context.Context, w io.Writer, forge bool) (map[string]string, error) {
-	parts := []Part{clusterPart}
+	parts := []Part{clusterPart()}
 	if forge {
-		parts = append(parts, forgePart)
+		parts = append(parts, forgePart())
 	}
 	tools, err := toolsDir()
 	if err != nil {
@@ -125,6 +57,9 @@ func Build(ctx context.Context, w io.Writer, forge bool) (map[string]string, err
 	}
 	return folders, nil
 }
+
+// say tells progress; nobody minds when it is lost.
+func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
 // cacheDir is where the finished programs lie.
 func cacheDir() (string, error) {
@@ -147,7 +82,7 @@ func toolsDir() (string, error) {
 	}
 	for dir := wd; ; dir = filepath.Dir(dir) {
 		tools := filepath.Join(dir, "test", "lab", "tools")
-		if _, err := os.Stat(filepath.Join(tools, clusterPart.folder, "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(tools, clusterPart().folder, "go.mod")); err == nil {
 			return tools, nil
 		}
 		if dir == filepath.Dir(dir) {
@@ -157,13 +92,13 @@ func toolsDir() (string, error) {
 }
 
 // key names a state of the part: whatever changes the programs changes it.
-func (p Part) key(dir string) (string, error) {
+func (p Part) key(ctx context.Context, dir string) (string, error) {
 	h := sha256.New()
-	version, err := goCommand(context.Background(), dir, nil, "env", "GOVERSION").Output()
+	version, err := goCommand(ctx, dir, nil, "env", "GOVERSION").Output()
 	if err != nil {
 		return "", fmt.Errorf("go env: %w", withStderr(err))
 	}
-	fmt.Fprintln(h, string(version), runtime.GOOS, runtime.GOARCH, p.env, p.args, p.packages, p.links, p.copies)
+	_, _ = fmt.Fprintln(h, "with a listing", string(version), runtime.GOOS, runtime.GOARCH, p.env, p.args, p.packages, p.links, p.copies)
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -173,14 +108,14 @@ func (p Part) key(dir string) (string, error) {
 			return err
 		}
 		rel, err := filepath.Rel(dir, path)
-		fmt.Fprintf(h, "%s %d\n%s", filepath.ToSlash(rel), len(data), data)
+		_, _ = fmt.Fprintf(h, "%s %d\n%s", filepath.ToSlash(rel), len(data), data)
 		return err
 	})
 	return hex.EncodeToString(h.Sum(nil))[:16], err
 }
 
 func (p Part) build(ctx context.Context, w io.Writer, dir, cache string) (string, error) {
-	key, err := p.key(dir)
+	key, err := p.key(ctx, dir)
 	if err != nil {
 		return "", err
 	}
@@ -192,7 +127,7 @@ func (p Part) build(ctx context.Context, w io.Writer, dir, cache string) (string
 		return "", err
 	}
 	unlock, err := lock(ctx, filepath.Join(cache, p.name+".lock"), func() {
-		fmt.Fprintf(w, "lab: waiting for another process that builds the %s programs\n", p.name)
+		say(w, "lab: waiting for another process that builds the %s programs\n", p.name)
 	})
 	if err != nil {
 		return "", err
@@ -201,35 +136,61 @@ func (p Part) build(ctx context.Context, w io.Writer, dir, cache string) (string
 	if whole(final) {
 		return final, nil
 	}
-	// What is there without its mark was left by somebody who moved or deleted parts of it.
+	// What is there and not whole was left by somebody who deleted parts of it.
 	if err := os.RemoveAll(final); err != nil {
-		return "", err
+		return "", fmt.Errorf("%w; remove %s", err, final)
 	}
 	half := final + ".half"
 	if err := os.RemoveAll(half); err != nil {
-		return "", err
+		return "", fmt.Errorf("%w; remove %s", err, half)
 	}
 	start := time.Now()
-	fmt.Fprintf(w, "lab: building the %s programs into %s (minutes, once)\n", p.name, final)
+	say(w, "lab: building the %s programs into %s (minutes, once)\n", p.name, final)
 	if err := p.compile(ctx, w, dir, filepath.Join(half, "bin")); err != nil {
 		return "", err
 	}
 	if err := p.collect(ctx, dir, half); err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(half, built), []byte(time.Now().UTC().Format(time.RFC3339)+"\n"), 0o600); err != nil {
+	holds, err := listing(half)
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(half, built), []byte(holds), 0o600); err != nil {
 		return "", err
 	}
 	if err := os.Rename(half, final); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(w, "lab: the %s programs are built, %s\n", p.name, time.Since(start).Round(time.Second))
+	say(w, "lab: the %s programs are built, %s\n", p.name, time.Since(start).Round(time.Second))
 	return final, nil
 }
 
+// whole says whether a folder holds what was built, by name and size.
 func whole(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, built))
-	return err == nil
+	want, err := os.ReadFile(filepath.Join(dir, built)) //nolint:gosec // a path of the cache
+	if err != nil {
+		return false
+	}
+	got, err := listing(dir)
+	return err == nil && got == string(want)
+}
+
+// listing has a line for each file below dir, but for the mark.
+func listing(dir string) (string, error) {
+	var s strings.Builder
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == built {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&s, "%12d %s\n", info.Size(), strings.TrimPrefix(path, dir))
+		return nil
+	})
+	return s.String(), err
 }
 
 // compile builds the programs into bin and counts the packages while it does.
@@ -243,14 +204,18 @@ func (p Part) compile(ctx context.Context, w io.Writer, dir, bin string) error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return err
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = 5 * time.Second
+	if err := spawn(cmd, syscall.SIGINT); err != nil {
+		return fmt.Errorf("go build: %w", err)
 	}
 	var packages, modules atomic.Int64
 	done := make(chan struct{})
 	go progress(w, p.name, &packages, &modules, done)
 	var tail []string
-	for lines := bufio.NewScanner(out); lines.Scan(); {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
 		line := lines.Text()
 		switch {
 		case strings.HasPrefix(line, "go: downloading "):
@@ -261,9 +226,13 @@ func (p Part) compile(ctx context.Context, w io.Writer, dir, bin string) error {
 			tail = append(tail, line)
 		}
 	}
+	_, _ = io.Copy(io.Discard, out) // after a line that is too long
 	err = cmd.Wait()
 	close(done)
 	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return fmt.Errorf("go build: %w\n%s", err, strings.Join(tail[max(0, len(tail)-20):], "\n"))
 	}
 	for program, names := range p.links {
@@ -284,7 +253,7 @@ func progress(w io.Writer, name string, packages, modules *atomic.Int64, done <-
 		case <-done:
 			return
 		case <-tick.C:
-			fmt.Fprintf(w, "lab: %s: %s, %d modules downloaded, %d packages compiled\n",
+			say(w, "lab: %s: %s, %d modules downloaded, %d packages compiled\n",
 				name, time.Since(start).Round(time.Second), modules.Load(), packages.Load())
 		}
 	}
@@ -328,7 +297,7 @@ func copyInto(path, folder string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, filepath.Base(path)), data, 0o600)
+	return os.WriteFile(filepath.Join(folder, filepath.Base(path)), data, 0o600) //nolint:gosec // into a folder of the cache
 }
 
 func goCommand(ctx context.Context, dir string, env []string, args ...string) *exec.Cmd {
@@ -358,7 +327,7 @@ func lock(ctx context.Context, path string, waiting func()) (func(), error) {
 		return nil, err
 	}
 	for told := false; ; {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor fits
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			return func() { _ = f.Close() }, nil
 		}

@@ -3,13 +3,17 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -51,7 +55,16 @@ const (
 const kubernetesControllers = "namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller," +
 	"garbage-collector-controller,clusterrole-aggregation-controller"
 
+// label is a name that can be part of a path, an etcd prefix and a host.
+var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
 func (l *Lab) newCluster(name string, i int, bare bool) (*Cluster, error) {
+	if !label.MatchString(name) || l.clusters[name] != nil {
+		return nil, fmt.Errorf("a cluster is called %q: each needs a name of its own, of lower case letters, digits and dashes", name)
+	}
+	if sharedHost+1+i > 254 {
+		return nil, fmt.Errorf("no address is left for cluster %s", name)
+	}
 	c := &Cluster{
 		Name: name, lab: l, bare: bare, flux: map[string]*Process{},
 		ip: fmt.Sprintf("%s.%d", l.prefix, sharedHost+1+i), dir: filepath.Join(l.Dir, "cluster-"+name),
@@ -63,7 +76,7 @@ func (c *Cluster) begin(ctx context.Context) error {
 	if err := c.startAPIServer(ctx); err != nil {
 		return err
 	}
-	if err := c.startControllers(ctx); err != nil {
+	if err := c.startControllers(); err != nil {
 		return err
 	}
 	if err := c.install(ctx); err != nil {
@@ -99,7 +112,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 		c.token("kube-scheduler") + ",system:kube-scheduler,scheduler",
 		c.token("kwok") + `,kwok,kwok,"system:masters"`,
 	}
-	for _, name := range fluxControllers {
+	for _, name := range fluxControllers() {
 		lines = append(lines, fmt.Sprintf(`%s,system:serviceaccount:%s:%s,%s,"system:serviceaccounts,system:serviceaccounts:%s"`,
 			c.token(name), FluxNamespace, name, name, FluxNamespace))
 	}
@@ -142,7 +155,8 @@ func (c *Cluster) Kubeconfig(component string) ([]byte, error) {
 	return clientcmd.Write(*config)
 }
 
-func (c *Cluster) kubeconfigFile(component string) (string, error) {
+// KubeconfigFile writes what [Cluster.Kubeconfig] returns and names the file.
+func (c *Cluster) KubeconfigFile(component string) (string, error) {
 	data, err := c.Kubeconfig(component)
 	if err != nil {
 		return "", err
@@ -151,9 +165,9 @@ func (c *Cluster) kubeconfigFile(component string) (string, error) {
 	return path, os.WriteFile(path, data, 0o600)
 }
 
-func (c *Cluster) startControllers(ctx context.Context) error {
+func (c *Cluster) startControllers() error {
 	l := c.lab
-	kubeconfig, err := c.kubeconfigFile("kube-controller-manager")
+	kubeconfig, err := c.KubeconfigFile("kube-controller-manager")
 	if err != nil {
 		return err
 	}
@@ -169,7 +183,7 @@ func (c *Cluster) startControllers(ctx context.Context) error {
 	if err != nil || !l.opts.workloads {
 		return err
 	}
-	if kubeconfig, err = c.kubeconfigFile("kube-scheduler"); err != nil {
+	if kubeconfig, err = c.KubeconfigFile("kube-scheduler"); err != nil {
 		return err
 	}
 	if _, err = l.start(c.Name+"/kube-scheduler", nil, l.program("cluster", "kube-scheduler"),
@@ -182,7 +196,7 @@ func (c *Cluster) startControllers(ctx context.Context) error {
 
 // startKwok starts what plays the kubelet of the one node.
 func (c *Cluster) startKwok() error {
-	kubeconfig, err := c.kubeconfigFile("kwok")
+	kubeconfig, err := c.KubeconfigFile("kwok")
 	if err != nil {
 		return err
 	}
@@ -261,25 +275,29 @@ func (c *Cluster) Apply(ctx context.Context, o *unstructured.Unstructured) error
 // readManifests reads all objects of a folder's YAML files.
 func readManifests(files fs.FS, dir string) ([]unstructured.Unstructured, error) {
 	names, err := fs.Glob(files, dir+"/*.yaml")
-	if err != nil || len(names) == 0 {
-		return nil, fmt.Errorf("no manifests in %s: %w", dir, err)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no manifests in %s", dir)
 	}
 	var all []unstructured.Unstructured
 	for _, name := range names {
-		f, err := files.Open(name)
+		data, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err
 		}
-		for d := utilyaml.NewYAMLOrJSONDecoder(f, 4096); ; {
+		for d := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096); ; {
 			var o unstructured.Unstructured
-			if err := d.Decode(&o.Object); err != nil {
-				break // the end; what is no YAML lacks the objects that its users wait for
+			if err := d.Decode(&o.Object); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				return nil, fmt.Errorf("read %s: %w", name, err)
 			}
 			if len(o.Object) > 0 {
 				all = append(all, o)
 			}
 		}
-		_ = f.Close()
 	}
 	return all, nil
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package lab runs real Kubernetes API servers and real Flux controllers as plain
 // processes on loopback addresses, with the Git server, the OCI registry and, where
 // asked for, the forge that they talk to. There is no container and no root.
@@ -7,7 +9,4 @@
 //
 // The programs are built from the modules below tools, once, into a cache folder; see
 // [Build].
-//
-//go:build linux
-
 package lab

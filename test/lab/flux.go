@@ -28,11 +28,23 @@ const (
 	NotificationController = "notification-controller"
 )
 
-var fluxControllers = []string{SourceController, KustomizeController, HelmController, NotificationController}
+// fluxControllers are all of them; each has its place in the order of the ports.
+func fluxControllers() []string {
+	return []string{SourceController, KustomizeController, HelmController, NotificationController}
+}
+
+// Ports of the controllers, at the address of their cluster.
+const (
+	portMetrics   = 8080 // and the three after it, in the order of fluxControllers
+	portHealth    = 9440 // the same
+	portArtifacts = 9090 // source-controller
+	portEvents    = 9093 // notification-controller
+	portReceiver  = 9292 // notification-controller
+)
 
 // controllers of this lab.
 func (c *Cluster) controllers() []string {
-	return slices.DeleteFunc(slices.Clone(fluxControllers), func(name string) bool {
+	return slices.DeleteFunc(fluxControllers(), func(name string) bool {
 		return name == HelmController && !c.lab.opts.helm || name == NotificationController && !c.lab.opts.notifications
 	})
 }
@@ -40,25 +52,25 @@ func (c *Cluster) controllers() []string {
 // args of a controller. Retries and dependencies come round fast, and nothing is spread
 // over time; all that decides what is applied is at its default.
 func (c *Cluster) args(controller string) (args []string, health string, err error) {
-	i := slices.Index(fluxControllers, controller)
-	health = fmt.Sprintf("%s:%d", c.ip, 9440+i)
+	i := slices.Index(fluxControllers(), controller)
+	health = fmt.Sprintf("%s:%d", c.ip, portHealth+i)
 	args = []string{
 		"--enable-leader-election=false", "--watch-all-namespaces=true", "--log-level=info", "--log-encoding=json",
-		fmt.Sprintf("--metrics-addr=%s:%d", c.ip, 8080+i), "--health-addr=" + health,
+		fmt.Sprintf("--metrics-addr=%s:%d", c.ip, portMetrics+i), "--health-addr=" + health,
 	}
 	events := ""
 	if c.lab.opts.notifications {
-		events = fmt.Sprintf("http://%s:9093/", c.ip)
+		events = fmt.Sprintf("http://%s:%d/", c.ip, portEvents)
 	}
 	if controller == NotificationController {
-		return append(args, fmt.Sprintf("--events-addr=%s:9093", c.ip), fmt.Sprintf("--receiverAddr=%s:9292", c.ip)), health, nil
+		return append(args, fmt.Sprintf("--events-addr=%s:%d", c.ip, portEvents), fmt.Sprintf("--receiverAddr=%s:%d", c.ip, portReceiver)), health, nil
 	}
 	args = append(args, "--events-addr="+events, "--min-retry-delay=250ms", "--max-retry-delay=5s",
 		"--requeue-dependency=500ms", "--interval-jitter-percentage=0", "--kube-api-qps=500", "--kube-api-burst=1000")
 	switch controller {
 	case SourceController:
 		storage := filepath.Join(c.dir, "storage")
-		at := c.ip + ":9090"
+		at := fmt.Sprintf("%s:%d", c.ip, portArtifacts)
 		return append(args, "--storage-path="+storage, "--storage-addr="+at, "--storage-adv-addr="+at), health, os.MkdirAll(storage, 0o700)
 	case KustomizeController:
 		return append(args, "--http-retry=1"), health, nil
@@ -76,7 +88,7 @@ func (c *Cluster) Run(ctx context.Context, controller string, flags ...string) e
 	if err != nil {
 		return err
 	}
-	kubeconfig, err := c.kubeconfigFile(controller)
+	kubeconfig, err := c.KubeconfigFile(controller)
 	if err != nil {
 		return err
 	}
@@ -95,6 +107,12 @@ func (c *Cluster) Run(ctx context.Context, controller string, flags ...string) e
 	c.flux[controller] = p
 	c.mu.Unlock()
 	return c.lab.waitHTTP(ctx, p, "http://"+health+"/readyz")
+}
+
+// ReceiverURL is where notification-controller answers for a Receiver, by the path in its
+// status.webhookPath.
+func (c *Cluster) ReceiverURL(path string) string {
+	return fmt.Sprintf("http://%s:%d%s", c.ip, portReceiver, path)
 }
 
 // Flux is the process of a controller, nil when it does not run.
@@ -151,7 +169,7 @@ func Condition(o *unstructured.Unstructured, kind string) ConditionOf {
 
 // Idle waits until a controller has nothing under way, by its own metrics.
 func (c *Cluster) Idle(ctx context.Context, controller string) error {
-	url := fmt.Sprintf("http://%s:%d/metrics", c.ip, 8080+slices.Index(fluxControllers, controller))
+	url := fmt.Sprintf("http://%s:%d/metrics", c.ip, portMetrics+slices.Index(fluxControllers(), controller))
 	return c.lab.Wait(ctx, controller+" to be idle", func(ctx context.Context) (bool, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
@@ -162,11 +180,16 @@ func (c *Cluster) Idle(ctx context.Context, controller string) error {
 			return false, err
 		}
 		defer func() { _ = res.Body.Close() }()
+		found := false
 		for lines := bufio.NewScanner(res.Body); lines.Scan(); {
 			rest, ok := strings.CutPrefix(lines.Text(), "controller_runtime_active_workers{")
 			if ok && !strings.HasSuffix(rest, " 0") {
 				return false, fmt.Errorf("at work: %s", rest)
 			}
+			found = found || ok
+		}
+		if !found {
+			return false, fmt.Errorf("%s: its metrics do not tell what is at work", res.Status)
 		}
 		return true, nil
 	})

@@ -11,9 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
-	"net/http/cgi"
+	"net/http/cgi" //nolint:gosec // the flaw that it warns of was in Go 1.6
 	"os"
 	"os/exec"
 	"path"
@@ -62,11 +63,18 @@ func (l *Lab) startGit(ctx context.Context) error {
 		return err
 	}
 	g.tls = tls.NewListener(plain, &tls.Config{GetCertificate: l.pki.forName, MinVersion: tls.VersionTLS12})
-	server := &http.Server{Handler: g.handler(filepath.Join(strings.TrimSpace(string(core)), "git-http-backend")), ReadHeaderTimeout: time.Minute}
+	file, err := os.Create(l.logFile("git"))
+	if err != nil {
+		return err
+	}
+	said := log.New(file, "", log.LstdFlags)
+	backend := filepath.Join(strings.TrimSpace(string(core)), "git-http-backend")
+	server := &http.Server{Handler: g.handler(backend, said), ErrorLog: said, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(g.http) }()
 	go func() { _ = server.Serve(g.tls) }()
 	l.atEnd(func() {
 		_ = server.Close()
+		_ = file.Close()
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		for _, s := range g.ssh {
@@ -100,7 +108,7 @@ func (g *Git) folder(host, repository string) (string, error) {
 // services are the ends of the URLs that Git clients ask for.
 var services = regexp.MustCompile(`^(.+?)(?:\.git)?(/(?:info/refs|git-upload-pack|git-receive-pack))$`)
 
-func (g *Git) handler(backend string) http.Handler {
+func (g *Git) handler(backend string, said *log.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
 		if h, _, err := net.SplitHostPort(host); err == nil {
@@ -122,7 +130,7 @@ func (g *Git) handler(backend string) http.Handler {
 		r = r.Clone(r.Context())
 		r.URL.Path = "/" + filepath.Base(dir) + m[2]
 		(&cgi.Handler{
-			Path: backend, Dir: filepath.Dir(dir),
+			Path: backend, Dir: filepath.Dir(dir), Logger: said, Stderr: said.Writer(),
 			Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(dir), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=lab", "HOME=" + g.lab.Dir},
 		}).ServeHTTP(w, r)
 	})
@@ -140,7 +148,7 @@ func (g *Git) dialSSH(ctx context.Context, host string) (net.Conn, error) {
 		}
 		g.ssh[host] = at
 		server := &ssh.Server{
-			Handler:          func(s ssh.Session) { g.serveSSH(host, s) },
+			Handler:          func(s ssh.Session) { g.serveSSH(host, s) }, //nolint:contextcheck // a session has a context of its own
 			PublicKeyHandler: func(ssh.Context, ssh.PublicKey) bool { return true },
 		}
 		server.AddHostKey(g.hostKey)
@@ -164,6 +172,7 @@ func (g *Git) serveSSH(host string, s ssh.Session) {
 	}
 	cmd := exec.CommandContext(s.Context(), "git", strings.TrimPrefix(command[0], "git-"), dir) //nolint:gosec // one of two services
 	cmd.Stdout, cmd.Stderr = s, s.Stderr()
+	cmd.Env = g.lab.env()
 	// Not cmd.Stdin: Wait would wait for the client's end of the stream.
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -182,23 +191,32 @@ func (g *Git) serveSSH(host string, s ssh.Session) {
 	}
 }
 
+// newSSHKey makes a key: a line of authorized_keys, and OpenSSH's form of the private one.
+func newSSHKey() (public, private []byte, err error) {
+	key, secret, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	block, err := gossh.MarshalPrivateKey(secret, "lab")
+	if err != nil {
+		return nil, nil, err
+	}
+	line, err := gossh.NewPublicKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return gossh.MarshalAuthorizedKey(line), pem.EncodeToMemory(block), nil
+}
+
 // Credentials are the data of a Secret that a GitRepository of any scheme can use.
 func (g *Git) Credentials() (map[string][]byte, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	block, err := gossh.MarshalPrivateKey(private, "lab")
-	if err != nil {
-		return nil, err
-	}
-	key, err := gossh.NewPublicKey(public)
+	public, private, err := newSSHKey()
 	if err != nil {
 		return nil, err
 	}
 	return map[string][]byte{
-		"identity":     pem.EncodeToMemory(block),
-		"identity.pub": gossh.MarshalAuthorizedKey(key),
+		"identity":     private,
+		"identity.pub": public,
 		"known_hosts":  append([]byte("* "), gossh.MarshalAuthorizedKey(g.hostKey.PublicKey())...),
 		"username":     []byte("lab"),
 		"password":     []byte("lab"),

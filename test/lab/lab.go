@@ -4,14 +4,14 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,6 +31,8 @@ type Options struct {
 	flags         map[string][]string
 	progress      io.Writer
 	startup       time.Duration
+	empty         bool   // no cluster, for tests of the lab
+	network       string // 127.x.y, for tests of the lab; otherwise a free one
 }
 
 // An Option changes what [Start] starts.
@@ -93,6 +95,7 @@ type Lab struct {
 	mu        sync.Mutex
 	processes []*Process
 	ends      []func()
+	closed    bool
 	err       error
 	failed    chan struct{}
 }
@@ -101,20 +104,20 @@ type Lab struct {
 // that are busy.
 const startup = 3 * time.Minute
 
-// Start starts a lab that ends with t. When t fails it logs the end of what the
+// Start starts a lab that ends with tb. When tb fails it logs the end of what the
 // controllers said.
-func Start(t testing.TB, opts ...Option) *Lab {
-	t.Helper()
-	l, err := New(t.Context(), append([]Option{Progress(t.Output())}, opts...)...)
+func Start(tb testing.TB, opts ...Option) *Lab {
+	tb.Helper()
+	l, err := New(tb.Context(), append([]Option{Progress(tb.Output())}, opts...)...)
 	if err != nil {
-		t.Fatalf("start the lab: %v", err)
+		tb.Fatalf("start the lab: %v", err)
 	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(l.Report())
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Log(l.Report())
 		}
 		if err := l.Err(); err != nil {
-			t.Errorf("the lab failed: %v", err)
+			tb.Errorf("the lab failed: %v", err)
 		}
 		l.Close()
 	})
@@ -122,20 +125,20 @@ func Start(t testing.TB, opts ...Option) *Lab {
 }
 
 // New starts a lab for a caller that ends it with Close. The context bounds the building
-// of its programs only.
+// of its programs and the start, and nothing later.
 func New(ctx context.Context, opts ...Option) (*Lab, error) {
 	o := Options{flags: map[string][]string{}, progress: io.Discard, startup: startup}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if len(o.clusters) == 0 {
+	if len(o.clusters) == 0 && !o.empty {
 		o.clusters = []string{"a"}
 	}
 	programs, err := Build(ctx, o.progress, o.forge)
 	if err != nil {
 		return nil, err
 	}
-	prefix, dir, release, err := claim()
+	prefix, dir, release, err := claim(o.network)
 	if err != nil {
 		return nil, err
 	}
@@ -148,11 +151,20 @@ func New(ctx context.Context, opts ...Option) (*Lab, error) {
 		l.Close()
 		return nil, err
 	}
-	fmt.Fprintf(o.progress, "lab: %d clusters at %s.0 are ready, %s\n", len(l.clusters), prefix, time.Since(begin).Round(100*time.Millisecond))
+	say(o.progress, "lab: %d clusters at %s.0 are ready, %s\n", len(l.clusters), prefix, time.Since(begin).Round(100*time.Millisecond))
 	return l, nil
 }
 
 func (l *Lab) begin(ctx context.Context) error {
+	var clusters []*Cluster
+	for i, name := range slices.Concat(l.opts.clusters, l.opts.bare) {
+		c, err := l.newCluster(name, i, i >= len(l.opts.clusters))
+		if err != nil {
+			return err
+		}
+		l.clusters[name] = c
+		clusters = append(clusters, c)
+	}
 	var err error
 	if l.pki, err = newPKI(l.Dir); err != nil {
 		return err
@@ -169,32 +181,43 @@ func (l *Lab) begin(ctx context.Context) error {
 	if err := l.startEtcd(ctx); err != nil {
 		return err
 	}
-	var all errgroup.Group
+	all, ctx := errgroup.WithContext(ctx)
 	if l.opts.forge {
 		all.Go(func() error { return l.startForge(ctx) })
 	}
-	for i, name := range slices.Concat(l.opts.clusters, l.opts.bare) {
-		c, err := l.newCluster(name, i, i >= len(l.opts.clusters))
-		if err != nil {
-			return err
-		}
-		l.clusters[name] = c
+	for _, c := range clusters {
 		all.Go(func() error { return c.begin(ctx) })
 	}
-	if err := all.Wait(); err != nil {
-		if died := l.Err(); died != nil {
-			return died // the cause of the other
-		}
-		return err
+	err = all.Wait()
+	if died := l.Err(); died != nil {
+		return died // the cause of the other
 	}
-	return l.Err()
+	return err
+}
+
+// AddBare starts one more cluster without Flux.
+func (l *Lab) AddBare(ctx context.Context, name string) (*Cluster, error) {
+	l.mu.Lock()
+	c, err := l.newCluster(name, len(l.clusters), true)
+	if err == nil {
+		l.clusters[name] = c
+	}
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return c, c.begin(ctx)
 }
 
 // shared is an address of the servers that all clusters use; port 0 takes a free one.
 func (l *Lab) shared(port int) string { return fmt.Sprintf("%s.%d:%d", l.prefix, sharedHost, port) }
 
 // Cluster returns a cluster by name, or nil.
-func (l *Lab) Cluster(name string) *Cluster { return l.clusters[name] }
+func (l *Lab) Cluster(name string) *Cluster {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.clusters[name]
+}
 
 // Processes are the programs that were started, in that order.
 func (l *Lab) Processes() []*Process {
@@ -203,15 +226,13 @@ func (l *Lab) Processes() []*Process {
 	return slices.Clone(l.processes)
 }
 
-// Report is the end of every controller's log.
+// Report is the end of every process's log.
 func (l *Lab) Report() string {
-	s := ""
+	var s strings.Builder
 	for _, p := range l.Processes() {
-		if filepath.Ext(p.Name) == "" {
-			s += fmt.Sprintf("--- %s, the end of its log:\n%s\n", p.Name, p.Tail(8))
-		}
+		fmt.Fprintf(&s, "--- %s, the end of its log:\n%s\n", p.Name, p.Tail(8))
 	}
-	return s
+	return s.String()
 }
 
 func (l *Lab) atEnd(f func()) {
@@ -224,7 +245,7 @@ func (l *Lab) atEnd(f func()) {
 func (l *Lab) Close() {
 	l.mu.Lock()
 	processes, ends := l.processes, l.ends
-	l.processes, l.ends = nil, nil
+	l.processes, l.ends, l.closed = nil, nil, true
 	for _, p := range processes {
 		p.mu.Lock()
 		p.meant = true
@@ -266,25 +287,11 @@ func (l *Lab) startRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := httptest.NewUnstartedServer(registry.New(registry.Logger(nil)))
+	server := httptest.NewUnstartedServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	_ = server.Listener.Close()
 	server.Listener = listener
 	server.Start()
 	l.atEnd(server.Close)
 	l.Registry = listener.Addr().String()
 	return nil
-}
-
-// Memory is what the processes of the lab take, in bytes: proportional set size, which
-// counts a shared page once.
-func (l *Lab) Memory() (total uint64, err error) {
-	for _, p := range l.Processes() {
-		data, readErr := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.Pid()))
-		if readErr != nil {
-			err = errors.Join(err, readErr)
-			continue
-		}
-		total += pss(string(data))
-	}
-	return total, err
 }

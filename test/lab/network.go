@@ -5,6 +5,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"sync"
@@ -28,16 +29,15 @@ type Network struct {
 func (n *Network) Asked() map[string]int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	asked := map[string]int{}
-	for k, v := range n.asked {
-		asked[k] = v
-	}
-	return asked
+	return maps.Clone(n.asked)
 }
+
+// Proxy is the URL of the SOCKS proxy that leads into the network.
+func (n *Network) Proxy() string { return "socks5h://" + n.addr }
 
 // env tells a Go program to use the network. Loopback addresses are never asked for.
 func (n *Network) env() []string {
-	url := "socks5://" + n.addr
+	url := n.Proxy()
 	return []string{"HTTP_PROXY=" + url, "HTTPS_PROXY=" + url, "ALL_PROXY=" + url, "NO_PROXY=127.0.0.0/8,localhost"}
 }
 

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Process is a program of the lab that runs.
@@ -31,17 +33,42 @@ type Process struct {
 	meant bool // its end is our doing
 }
 
+func (p *Process) over() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Pid is the process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// tailLines of a log are shown when its process dies.
-const tailLines = 25
+// Of the log of a process that dies this much is shown.
+const (
+	tailLines = 25
+	tailBytes = 32 << 10
+)
 
-// Tail is the end of the log.
+// Tail is the end of the log: whole lines, and no more than 32 KiB.
 func (p *Process) Tail(lines int) string {
-	data, err := os.ReadFile(p.Log)
+	f, err := os.Open(p.Log)
 	if err != nil {
 		return err.Error()
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	from := max(0, info.Size()-tailBytes)
+	data, err := io.ReadAll(io.NewSectionReader(f, from, tailBytes))
+	if err != nil {
+		return err.Error()
+	}
+	if _, whole, ok := bytes.Cut(data, []byte("\n")); ok && from > 0 {
+		data = whole
 	}
 	all := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
@@ -50,7 +77,7 @@ func (p *Process) Tail(lines int) string {
 // starts is where programs are started: one thread that lives as long as the process.
 // The kernel sends a child its parent's death signal when the thread that started it
 // ends, and a thread of Go may end at any time.
-var starts = sync.OnceValue(func() chan<- func() {
+var starts = sync.OnceValue(func() chan<- func() { //nolint:gochecknoglobals // it belongs to the process
 	work := make(chan func())
 	go func() {
 		runtime.LockOSThread()
@@ -61,40 +88,67 @@ var starts = sync.OnceValue(func() chan<- func() {
 	return work
 })
 
-// start runs a program that dies with this process, whatever becomes of that. Its end,
-// unless we ask for it, fails the lab.
+// spawn starts a program in a process group of its own. The kernel sends it the signal
+// when this process dies, whatever the cause.
+func spawn(cmd *exec.Cmd, s syscall.Signal) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: s}
+	begun := make(chan error)
+	starts() <- func() { begun <- cmd.Start() }
+	return <-begun
+}
+
+// start runs a program that dies with this process. Its end, unless we ask for it, fails
+// the lab.
 func (l *Lab) start(name string, env []string, program string, args ...string) (*Process, error) {
-	p := &Process{Name: name, Log: filepath.Join(l.Dir, "log", strings.ReplaceAll(name, "/", "-")+".log"), ended: make(chan struct{})}
+	p := &Process{Name: name, Log: l.logFile(name), ended: make(chan struct{})}
 	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	p.cmd = exec.Command(program, args...) //nolint:gosec,noctx // a program of the lab; its end is stop's work
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.Dir = l.Dir
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.Dir, "TMPDIR=" + l.Dir}, env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	begun := make(chan error)
-	starts() <- func() { begun <- p.cmd.Start() }
-	err = <-begun
+	p.cmd.Dir, p.cmd.Env = l.Dir, l.env(env...)
+	err = spawn(p.cmd, syscall.SIGKILL)
 	_ = log.Close()
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return nil, fmt.Errorf("start %s: %w; remove %s to have it built again", name, err, filepath.Dir(filepath.Dir(program)))
 	}
+	go l.watch(p)
 	l.mu.Lock()
+	closed := l.closed
 	l.processes = append(l.processes, p)
 	l.mu.Unlock()
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-		p.mu.Lock()
-		meant := p.meant
-		p.mu.Unlock()
-		if !meant {
-			l.fail(fmt.Errorf("%s ended: %w; the end of its log, %s:\n%s", p.Name, cmpErr(p.err), p.Log, p.Tail(tailLines)))
-		}
-	}()
+	if closed {
+		p.stop()
+		return nil, fmt.Errorf("start %s: the lab is closed", name)
+	}
 	return p, nil
+}
+
+// env is the environment of a program: nothing of the caller's decides what it does.
+func (l *Lab) env(more ...string) []string {
+	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.Dir, "TMPDIR=" + l.Dir}, more...)
+}
+
+func (l *Lab) logFile(name string) string {
+	return filepath.Join(l.Dir, "log", strings.ReplaceAll(name, "/", "-")+".log")
+}
+
+// watch waits for the end of a process.
+func (l *Lab) watch(p *Process) {
+	// What has ended keeps its id, and that of its group, until we ask how it ended.
+	for errors.Is(unix.Waitid(unix.P_PID, p.Pid(), nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+		continue
+	}
+	p.mu.Lock()
+	p.killGroup()
+	p.err = p.cmd.Wait()
+	close(p.ended)
+	meant := p.meant
+	p.mu.Unlock()
+	if !meant {
+		l.fail(fmt.Errorf("%s ended: %w; the end of its log, %s:\n%s", p.Name, cmpErr(p.err), p.Log, p.Tail(tailLines)))
+	}
 }
 
 func cmpErr(err error) error {
@@ -109,11 +163,15 @@ func cmpErr(err error) error {
 func (p *Process) stop() {
 	p.mu.Lock()
 	p.meant = true
+	if !p.over() {
+		p.killGroup()
+	}
 	p.mu.Unlock()
-	// The group has the children of the program, such as Git of the forge.
-	_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	<-p.ended
 }
+
+// killGroup kills a process with its children, such as Git of the forge.
+func (p *Process) killGroup() { _ = syscall.Kill(-p.Pid(), syscall.SIGKILL) }
 
 // fail records the first thing that went wrong; every wait ends with it.
 func (l *Lab) fail(err error) {
@@ -148,14 +206,20 @@ func (l *Lab) Wait(ctx context.Context, what string, ready func(context.Context)
 		case <-l.failed:
 			return fmt.Errorf("wait for %s: %w", what, l.Err())
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w (last: %v)", what, ctx.Err(), last)
+			if last == nil {
+				return fmt.Errorf("wait for %s: %w", what, ctx.Err())
+			}
+			return fmt.Errorf("wait for %s: %w; last: %w", what, ctx.Err(), last)
 		case <-time.After(pause):
 		}
 	}
 }
 
-// waitHTTP waits until a server says that it is ready.
+// waitHTTP waits until a server says that it is ready, for no longer than a lab may take
+// to start.
 func (l *Lab) waitHTTP(ctx context.Context, p *Process, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, l.opts.startup)
+	defer cancel()
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{TLSClientConfig: l.pki.client()}}
 	defer client.CloseIdleConnections()
 	err := l.Wait(ctx, p.Name, func(ctx context.Context) (bool, error) {

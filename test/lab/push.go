@@ -34,6 +34,13 @@ func (g *Git) Push(ctx context.Context, rawURL, ref string, files map[string]tre
 	if err != nil {
 		return "", err
 	}
+	return push(ctx, web, ref, files, git.PushOptions{
+		CABundle: g.lab.pki.ca(), ProxyOptions: transport.ProxyOptions{URL: g.lab.Network.Proxy()},
+	})
+}
+
+// push makes one commit of the files and pushes it to a repository.
+func push(ctx context.Context, to, ref string, files map[string]tree.Blob, o git.PushOptions) (string, error) {
 	store := memory.NewStorage()
 	root, err := writeTree(store, files)
 	if err != nil {
@@ -50,13 +57,10 @@ func (g *Git) Push(ctx context.Context, rawURL, ref string, files map[string]tre
 	if err := store.SetReference(plumbing.NewHashReference(plumbing.ReferenceName(ref), commit)); err != nil {
 		return "", err
 	}
-	remote := git.NewRemote(store, &config.RemoteConfig{Name: "origin", URLs: []string{web}})
-	err = remote.PushContext(ctx, &git.PushOptions{
-		RemoteName: "origin", Force: true, RefSpecs: []config.RefSpec{config.RefSpec("+" + ref + ":" + ref)},
-		CABundle: g.lab.pki.ca(), ProxyOptions: transport.ProxyOptions{URL: "socks5://" + g.lab.Network.addr},
-	})
+	o.RemoteName, o.Force, o.RefSpecs = "origin", true, []config.RefSpec{config.RefSpec("+" + ref + ":" + ref)}
+	err = git.NewRemote(store, &config.RemoteConfig{Name: "origin", URLs: []string{to}}).PushContext(ctx, &o)
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
-		return "", fmt.Errorf("push to %s: %w", web, err)
+		return "", fmt.Errorf("push to %s: %w", to, err)
 	}
 	return commit.String(), nil
 }
@@ -94,20 +98,21 @@ func (g *Git) ensure(rawURL string) (string, error) {
 	return "https://" + host + "/" + strings.Trim(repository, "/"), nil
 }
 
-// split takes host and path from a URL, which may be of the form user@host:path.
+// split takes host and path from a URL, which may be of the form user@host:path, with or
+// without a scheme before it: a server has such a repository whatever its clients make of it.
 func split(raw string) (host, repository string, err error) {
-	if !strings.Contains(raw, "://") {
-		at, rest, ok := strings.Cut(raw, ":")
-		if !ok {
-			return "", "", fmt.Errorf("%q is no URL of a repository", raw)
-		}
-		return at[strings.IndexByte(at, '@')+1:], rest, nil
+	if u, err := url.Parse(raw); err == nil && u.Hostname() != "" {
+		return u.Hostname(), u.Path, nil
 	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Hostname() == "" {
+	_, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		rest = raw
+	}
+	at, repository, ok := strings.Cut(rest, ":")
+	if !ok {
 		return "", "", fmt.Errorf("%q is no URL of a repository", raw)
 	}
-	return u.Hostname(), u.Path, nil
+	return at[strings.IndexByte(at, '@')+1:], repository, nil
 }
 
 // writeTree stores the files as Git trees and returns the root.

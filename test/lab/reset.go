@@ -40,9 +40,6 @@ func (c *Cluster) Reset(ctx context.Context) error {
 	return fmt.Errorf("reset cluster %s: somebody goes on writing %s", c.Name, strings.Join(changed, ", "))
 }
 
-// fleeting keys are written all the time, by the API server itself.
-var fleeting = []string{"/events/", "/leases/", "/masterleases/", "/ranges/", "/ipaddresses/", "/servicecidrs/", "/apiregistration.k8s.io/"}
-
 func (c *Cluster) restore(ctx context.Context) (changed []string, err error) {
 	now, err := c.keys(ctx)
 	if err != nil {
@@ -93,8 +90,10 @@ func (c *Cluster) remember(ctx context.Context) error {
 	return nil
 }
 
-// keys reads all that the cluster keeps, but for what is fleeting.
+// keys reads all that the cluster keeps, but for what is fleeting: written all the time,
+// by the API server itself.
 func (c *Cluster) keys(ctx context.Context) (map[string]string, error) {
+	fleeting := []string{"/events/", "/leases/", "/masterleases/", "/ranges/", "/ipaddresses/", "/servicecidrs/", "/apiregistration.k8s.io/"}
 	prefix := "/" + c.Name + "/"
 	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	var answer struct {
