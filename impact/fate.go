@@ -2,7 +2,6 @@ package impact
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -66,8 +65,8 @@ func (p *pair) collected(o *object.Object, k *render.Applier) (Fate, string) {
 	switch {
 	case now != nil && now.Target != k.Target:
 		return Orphaned, k.String() + " writes to another cluster: the objects on this one are left behind"
-	case now != nil && now.Refused:
-		return Unsure, k.String() + " is refused by the API server after the change, and prunes nothing until that is fixed"
+	case now != nil && p.refusal(now) != nil:
+		return Unsure, p.refusal(now).of(k.Applier) + ", and prunes nothing until that is fixed"
 	case now != nil && now.Prune != k.Prune:
 		// Source: kustomize-controller reconciles a new revision and a new spec
 		// on their own, in no fixed order.
@@ -166,10 +165,16 @@ func protected(o *object.Object, k *render.Applier) (Fate, string, bool) {
 // over: it is safe when the new owner applies first, or the old one lets it be.
 func (p *pair) moveFate(ch *Change, before, after owned) (Fate, string) {
 	for _, k := range before.owners[ch.ID] {
-		if slices.ContainsFunc(after.owners[ch.ID], func(a *render.Applier) bool { return a.Home == k.Home && a.Applier == k.Applier }) {
+		if !p.leaves(ch, k, after) {
 			continue
 		}
 		f, why := p.collected(before.of(ch.ID, k), k)
+		switch {
+		case f == Deleted && ch.Refused != "":
+			return f, why + ", and not taken over: " + ch.Refused
+		case f == Deleted && ch.Recreated != "":
+			return f, why + ", and created again: " + ch.Recreated
+		}
 		if f == Deleted {
 			why = "kept if " + ch.After.Origin.Owner().String() + " applies first, else deleted and created again: " + why
 			if moved := p.before.appliers[key{ch.Cluster, applierOf(ch.ID)}]; moved != nil {

@@ -30,7 +30,7 @@ func groups(clusters []*Cluster) []*Group {
 	}
 	slices.SortStableFunc(out, func(a, b *Group) int {
 		x, y := a.First(), b.First()
-		return cmp.Or(cmp.Compare(slices.Index(Kinds(), x.Kind), slices.Index(Kinds(), y.Kind)), x.ID.Compare(y.ID),
+		return cmp.Or(cmp.Compare(x.rank(), y.rank()), x.ID.Compare(y.ID),
 			slices.Compare(a.Clusters, b.Clusters))
 	})
 	return out
@@ -48,7 +48,7 @@ func likeness(ch *Change) string {
 		}
 	case Removed:
 	}
-	return fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%s", ch.Kind, ch.ID, ch.Owner(), ch.Fate, ch.Why, what)
+	return fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s", ch.Kind, ch.ID, ch.Owner(), ch.Fate, ch.Why, ch.Refused, ch.Recreated, what)
 }
 
 var hashSuffix = regexp.MustCompile(`^(.+)-[0-9a-z]{10}$`)

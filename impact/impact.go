@@ -2,10 +2,8 @@ package impact
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
@@ -22,9 +20,16 @@ type Options struct {
 // a fleet without clusters.
 func Between(before, after *render.Result, opts Options) *Report {
 	r := &Report{}
-	p := &pair{before: newSide(before), after: newSide(after)}
+	p := &pair{before: newSide(before), after: newSide(after), fixed: fixedKinds(), refused: map[key]refusal{}}
+	var all []*compared
 	for _, name := range p.names() {
-		r.Clusters = append(r.Clusters, p.cluster(name))
+		c := p.compare(name)
+		p.refuse(c)
+		all = append(all, c)
+	}
+	for _, c := range all {
+		p.judge(c)
+		r.Clusters = append(r.Clusters, c.Cluster)
 	}
 	r.Groups = groups(r.Clusters)
 	r.Waits, r.Unread = p.files(opts.Files)
@@ -74,7 +79,11 @@ func (s *side) hides(a *render.Applier) bool {
 }
 
 // pair is the two sides.
-type pair struct{ before, after *side }
+type pair struct {
+	before, after *side
+	fixed         fixedByKind
+	refused       map[key]refusal // appliers of after that the API server refuses
+}
 
 func (p *pair) names() []string {
 	all := maps.Clone(p.before.clusters)
@@ -206,7 +215,14 @@ func compare(id object.ID, a, b owned) *Change {
 	return ch
 }
 
-func (p *pair) cluster(name string) *Cluster {
+// compared is one cluster with what both sides render for it.
+type compared struct {
+	*Cluster
+	a, b owned
+}
+
+// compare finds the changes of a cluster.
+func (p *pair) compare(name string) *compared {
 	ca, cb := p.before.clusters[name], p.after.clusters[name]
 	c := &Cluster{Name: name, Appeared: hasEntry(cb) && !hasEntry(ca), Gone: hasEntry(ca) && !hasEntry(cb)}
 	a, b := p.owned(ca), p.owned(cb)
@@ -224,18 +240,29 @@ func (p *pair) cluster(name string) *Cluster {
 			add(id)
 		}
 	}
+	if cb != nil {
+		c.Failures, c.Unresolved = slices.Clip(cb.Failures), cb.Unresolved
+	}
 	sortChanges(c.Changes)
+	return &compared{c, a, b}
+}
+
+// judge says what becomes of the changes of a cluster.
+func (p *pair) judge(c *compared) {
+	p.withhold(c)
+	if slices.ContainsFunc(c.Changes, func(ch *Change) bool { return ch.Recreated != "" }) {
+		sortChanges(c.Changes)
+	}
 	pairReplaced(c.Changes)
-	p.fates(c, a, b)
-	c.Withheld = p.withheld(name)
-	c.Unknown = p.unknown(name, c.Withheld)
-	c.count(cb)
-	return c
+	p.fates(c.Cluster, c.a, c.b)
+	c.Withheld = p.withheld(c.Name)
+	c.Unknown = p.unknown(c.Name, c.Withheld)
+	c.count()
 }
 
 func hasEntry(c *render.Cluster) bool { return c != nil && c.Entry != nil }
 
-func (c *Cluster) count(after *render.Cluster) {
+func (c *Cluster) count() {
 	for _, ch := range c.Changes {
 		switch ch.Kind {
 		case Added:
@@ -247,9 +274,6 @@ func (c *Cluster) count(after *render.Cluster) {
 		case Moved:
 			c.Counts.Moved++
 		}
-	}
-	if after != nil {
-		c.Failures, c.Unresolved = after.Failures, after.Unresolved
 	}
 	c.Counts.Failures, c.Counts.Unresolved = len(c.Failures), len(c.Unresolved)
 }
@@ -282,180 +306,15 @@ func withoutOwner(b *object.Body) *object.Body {
 }
 
 func sortChanges(list []*Change) {
-	slices.SortFunc(list, func(a, b *Change) int {
-		return cmp.Or(cmp.Compare(slices.Index(Kinds(), a.Kind), slices.Index(Kinds(), b.Kind)), a.ID.Compare(b.ID))
-	})
+	slices.SortFunc(list, func(a, b *Change) int { return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.ID.Compare(b.ID)) })
 }
 
-// withheld lists the appliers of a cluster that one side does not know, and that
-// are not the same on both sides. Appliers that were never known to apply
-// anything are told by what is unresolved.
-func (p *pair) withheld(cluster string) []Withheld {
-	var out []Withheld
-	seen := map[key]bool{}
-	for _, s := range []*side{p.before, p.after} {
-		c := s.clusters[cluster]
-		if c == nil {
-			continue
-		}
-		for _, ap := range c.Appliers {
-			k := key{ap.Home, ap.Applier}
-			if seen[k] || p.knows(k) {
-				continue
-			}
-			seen[k] = true
-			if w, tell := p.withhold(k); tell {
-				out = append(out, w)
-			}
-		}
+// rank orders changes, worst first: what is deleted and created again comes before
+// what is only changed.
+func (c *Change) rank() int {
+	r := 2 * slices.Index(Kinds(), c.Kind)
+	if c.Recreated == "" {
+		r++
 	}
-	slices.SortFunc(out, func(a, b Withheld) int { return strings.Compare(a.Applier.String(), b.Applier.String()) })
-	p.fold(cluster, out)
-	return out
-}
-
-// fold points each withheld applier to the one it was created by, when that one
-// is withheld too.
-func (p *pair) fold(cluster string, list []Withheld) {
-	listed := map[object.Applier]bool{}
-	for _, w := range list {
-		listed[w.Applier] = true
-	}
-	for _, s := range []*side{p.before, p.after} {
-		c := s.clusters[cluster]
-		if c == nil {
-			continue
-		}
-		for i, w := range list {
-			a := c.Applier(w.Applier)
-			if a == nil || w.Before != "" && w.After != "" {
-				continue
-			}
-			for _, up := range a.Chain { // the outermost
-				if listed[up] {
-					list[i].Under = up
-					break
-				}
-			}
-		}
-	}
-}
-
-func (p *pair) withhold(k key) (Withheld, bool) {
-	a, b := p.before.appliers[k], p.after.appliers[k]
-	w := Withheld{Applier: k.id}
-	if a != nil {
-		w.Before, w.Objects = a.State, len(a.Objects)+len(a.Held)
-	}
-	if b != nil {
-		w.After, w.Objects = b.State, max(w.Objects, len(b.Objects)+len(b.Held))
-	}
-	switch {
-	case w.Before == w.After && w.Before == render.Suspended:
-		w.Why = p.why(a, b, w)
-		return w, !sameHeld(a, b)
-	case w.Before == w.After && w.Before == render.Failed:
-		w.Why = "fails before and after the change, for another reason"
-		return w, !slices.Equal(p.before.messages(k), p.after.messages(k))
-	case w.Before == w.After, w.Objects == 0 && w.Before != render.Failed && w.After != render.Failed:
-		return w, false
-	}
-	w.Why = p.why(a, b, w)
-	return w, true
-}
-
-// messages are the failures of an applier.
-func (s *side) messages(k key) []string {
-	var out []string
-	if a := s.appliers[k]; a != nil && s.clusters[a.Target] != nil {
-		for _, f := range s.clusters[a.Target].Failures {
-			if f.Applier == k.id {
-				out = append(out, f.Message)
-			}
-		}
-	}
-	return out
-}
-
-// unknown compares what is unresolved on the two sides, but for what other parts
-// of the report tell: appliers that are withheld, and appliers of a kind that is
-// not rendered, which come and go as objects.
-func (p *pair) unknown(cluster string, withheld []Withheld) []Unknown {
-	var out []Unknown
-	told := map[object.Applier]bool{}
-	for _, w := range withheld {
-		told[w.Applier] = true
-	}
-	for _, way := range []struct {
-		from, to *side
-		kind     Kind
-	}{{p.before, p.after, Removed}, {p.after, p.before, Added}} {
-		from, to := way.from.clusters[cluster], way.to.clusters[cluster]
-		if from == nil {
-			continue
-		}
-		for _, u := range from.Unresolved {
-			a := from.Applier(u.Applier)
-			if told[u.Applier] || u.Kind == render.UnresolvedApplier || a != nil && slices.ContainsFunc(a.Chain, func(up object.Applier) bool { return told[up] }) {
-				continue
-			}
-			if to == nil || !slices.Contains(to.Unresolved, u) {
-				out = append(out, Unknown{u, way.kind})
-			}
-		}
-	}
-	return out
-}
-
-func sameHeld(a, b *render.Applier) bool {
-	return slices.EqualFunc(a.Held, b.Held, func(x, y *object.Object) bool {
-		return x.ID == y.ID && x.Body().Hash() == y.Body().Hash()
-	})
-}
-
-// why says what is not known of an applier, and why; a is nil when it does not
-// exist before, b when it does not after.
-func (p *pair) why(a, b *render.Applier, w Withheld) string {
-	switch {
-	case b == nil && p.after.hides(a):
-		return "is created by an applier that is failed or unresolved after the change: it stays as it is"
-	case b == nil:
-		return p.whyGone(a)
-	case w.After == render.Failed:
-		return "fails after the change: nothing of it is applied, and nothing is pruned"
-	case a == nil && p.before.hides(b):
-		return "is created by an applier that was failed or unresolved before the change"
-	case a == nil && w.After == render.Suspended:
-		return "is new and suspended: nothing of it is applied until it is resumed"
-	case w.Before == render.Failed:
-		return fmt.Sprintf("failed before the change and no longer does: all %d objects are applied, and what was live until then is not known", w.Objects)
-	case w.Before == render.Suspended && w.After == render.Suspended:
-		return "is suspended: what changed in it waits until it is resumed"
-	case w.After == render.Suspended:
-		return "is suspended by the change: its objects stay as they are"
-	case w.Before == render.Suspended:
-		return fmt.Sprintf("is resumed: all %d objects are applied, and what was live until then is not known", w.Objects)
-	case w.After == render.Incomplete:
-		return "is unresolved after the change: what it applies is not known"
-	}
-	return "was unresolved before the change: what it applied is not known"
-}
-
-// whyGone says what becomes of what an applier that is gone had applied, when that
-// is not known.
-//
-// Source: kustomize-controller v1.9.5, finalizerShouldDeleteResources: nothing is
-// deleted while it is suspended.
-func (p *pair) whyGone(a *render.Applier) string {
-	fate, why := p.dropped(a)
-	deletes, keeps := finalizes(a)
-	switch {
-	case fate != Deleted:
-		return "is no longer rendered, and what it had applied is not known: " + why
-	case a.State == render.Suspended:
-		return "is deleted while it is suspended: its objects stay in the cluster, and nobody looks after them"
-	case !deletes:
-		return "is deleted, and what it had applied stays in the cluster and is not known: " + keeps
-	}
-	return "is deleted, and what it had applied with it, which is not known"
+	return r
 }

@@ -18,14 +18,19 @@ type Report struct {
 
 // Cluster is what changes on one cluster.
 type Cluster struct {
-	Name       string
-	Appeared   bool // it has no entry point before
-	Gone       bool // it has no entry point after
-	Counts     Counts
-	Changes    []*Change  // sorted by kind, then object
-	Withheld   []Withheld // sorted by applier
+	Name     string
+	Appeared bool // it has no entry point before
+	Gone     bool // it has no entry point after
+	Counts   Counts
+	Changes  []*Change  // sorted by kind, then object
+	Withheld []Withheld // sorted by applier
+	// Failures are those after the change, those first that the render has; then come
+	// updates that the API server will refuse.
 	Failures   []render.Failure
 	Unresolved []render.Unresolved
+	// Refused are the appliers that the API server refuses after the change and did not
+	// before, sorted by text.
+	Refused []object.Applier
 	// Unknown is what is not known on one side and differs on the other: a remote
 	// base with another version, a variable that is no longer in Git.
 	Unknown []Unknown
@@ -88,6 +93,14 @@ type Change struct {
 	Edits []object.Edit
 	Fate  Fate   // of a removed object; for a moved one, what its old owner may do
 	Why   string // the reason for Fate
+	// Refused is why the change does not reach the cluster: the API server refuses
+	// this object, or another one that its applier applies before it or together
+	// with it. It is "" when nothing is known against it, and for a removed object, whose
+	// Fate tells.
+	Refused string
+	// Recreated is why the object is deleted and created again instead of changed:
+	// the API server refuses the change, and force is on. It is "" otherwise.
+	Recreated string
 	// Replaces is the removed object whose place an added one takes, and of a
 	// removed one the object that takes its place: generators put a hash of
 	// the content into the name.

@@ -70,7 +70,7 @@ func TestTraps(t *testing.T) {
 	t.Run("7 quoted variable becomes a number", func(t *testing.T) { // which the API server refuses in a ConfigMap
 		s := play(t, base+"-- both/clusters/a/apps.ks --\npostBuild: {substitute: {a: \"1\"}}\n"+
 			apps("before", configMap("cm", `"x${a}"`))+apps("after", configMap("cm", `"${a}"`)))
-		want(t, s, "a +0 -0 ~1 >0", `replace data.val "x1" -> 1`)
+		want(t, s, "a +0 -0 ~1 >0 failures 1", `replace data.val "x1" -> 1`)
 	})
 	t.Run("8 several clusters below one path", func(t *testing.T) {
 		var archive strings.Builder

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 
@@ -61,6 +62,7 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Home, b.Home))
 		})
 		c.collect()
+		c.unserved(e.fleet.apis[name])
 		slices.SortStableFunc(c.Failures, func(a, b Failure) int {
 			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Message, b.Message))
 		})
@@ -103,33 +105,45 @@ func (c *Cluster) collect() {
 }
 
 // homeless reports namespaced objects without a namespace: there is no default,
-// and one of them fails the dry run of its whole Kustomization.
+// and one of them fails the dry run of its whole Kustomization. It also reports
+// those in a namespace that cannot exist, such as the one of a build of components only.
 //
-// Source: fluxcd/pkg/ssa v0.76.2 errors/errors.go, "namespace not specified".
+// Source: fluxcd/pkg/ssa v0.76.2 errors/errors.go, "namespace not specified" and
+// "not found"; k8s.io/apiserver v0.36.3 admission plugin NamespaceLifecycle.
 func (c *Cluster) homeless(a *Applier, s scopes) {
-	var first *object.Object
+	var first, astray *object.Object
 	n := 0
-	for i, o := range a.Objects {
-		if o.ID.Namespace != "" || !s.namespaced(o) {
+	for _, o := range a.Objects {
+		ns := o.ID.Namespace
+		if ns != "" && plainText(ns, false) || !s.namespaced(o) {
 			continue
 		}
-		if n++; first == nil {
-			first = a.Objects[i]
+		switch {
+		case ns == "":
+			if n++; first == nil {
+				first = o
+			}
+		case astray == nil && len(validation.IsDNS1123Label(ns)) > 0:
+			astray = o
+		default:
+			continue
 		}
+		a.refuse(StageOf(o))
+	}
+	fail := func(message, hint string) {
+		c.Failures = append(c.Failures, Failure{Cluster: c.Name, Applier: a.Applier, Stage: "apply", File: a.Path, Message: message, Hint: hint})
+	}
+	if astray != nil {
+		fail(fmt.Sprintf("%s not found: namespaces %q not found", astray.ID, astray.ID.Namespace), "no namespace can have that name")
 	}
 	if n == 0 {
 		return
 	}
-	a.Refused = true
 	more := ""
 	if n > 1 {
 		more = fmt.Sprintf(" (and of %d more objects)", n-1)
 	}
-	c.Failures = append(c.Failures, Failure{
-		Cluster: c.Name, Applier: a.Applier, Stage: "apply", File: a.Path,
-		Message: fmt.Sprintf("%s namespace not specified%s", first.ID, more),
-		Hint:    "set metadata.namespace, the kustomization's namespace or spec.targetNamespace",
-	})
+	fail(fmt.Sprintf("%s namespace not specified%s", first.ID, more), "set metadata.namespace, the kustomization's namespace or spec.targetNamespace")
 }
 
 // namespaced reports whether o is known to be of a namespaced kind.

@@ -50,6 +50,7 @@ type fleet struct {
 	entries   []*Entry
 	variables map[string]map[string]string
 	lockdown  map[string]v1alpha1.Lockdown
+	apis      map[string]apis
 	notes     []Note
 }
 
@@ -60,19 +61,22 @@ func entryPoints(t *tree.Tree, opts *Options) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{variables: map[string]map[string]string{}, lockdown: map[string]v1alpha1.Lockdown{}}
+	f := &fleet{variables: map[string]map[string]string{}, lockdown: map[string]v1alpha1.Lockdown{}, apis: map[string]apis{}}
 	found, notes, err := discover(t)
 	if err != nil {
 		return nil, err
 	}
 	if len(docs.Clusters) > 0 {
 		for _, c := range docs.Clusters {
-			f.declare(Declared{Name: c.Metadata.Name, Paths: c.Spec.EntryPaths(), Labels: c.Metadata.Labels, Ref: fluxRef(c.Spec.Ref)}, found)
+			f.declare(Declared{
+				Name: c.Metadata.Name, Paths: c.Spec.EntryPaths(), Labels: c.Metadata.Labels, Ref: fluxRef(c.Spec.Ref),
+				APIVersions: c.Spec.APIVersions, KubernetesVersion: c.Spec.KubernetesVersion,
+			}, found)
 			f.variables[c.Metadata.Name] = maps.Clone(c.Spec.Variables)
 			f.lockdown[c.Metadata.Name] = c.Spec.Lockdown
 		}
 	} else {
-		f.entries, f.notes = found, notes
+		f.entries, f.notes = slices.Clone(found), notes // found is still asked when others are declared
 	}
 	for _, c := range opts.Clusters {
 		f.entries = slices.DeleteFunc(f.entries, func(e *Entry) bool { return e.Cluster == c.Name })
@@ -108,6 +112,9 @@ func (f *fleet) names() []string {
 // declare adds the entries of one declared cluster. Where the repository holds a
 // sync of that folder, the entry is that of the sync.
 func (f *fleet) declare(c Declared, found []*Entry) {
+	if len(c.APIVersions) > 0 || c.KubernetesVersion != "" {
+		f.apis[c.Name] = apis{c.APIVersions, c.KubernetesVersion}
+	}
 	for _, dir := range c.Paths {
 		e := declared(c.Name, dir)
 		for _, known := range found {

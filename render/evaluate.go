@@ -87,10 +87,15 @@ func (v *evaluator) fail(stage, file, hint, format string, args ...any) {
 	})
 }
 
-// refuse notes that the objects are known, but not all of them can be applied.
-func (v *evaluator) refuse(file, hint, message string) {
+// refuse notes that the objects are known, but those from a stage on cannot be
+// applied.
+func (v *evaluator) refuse(file, hint, message string, from Stage) {
 	a := v.out.applier
-	a.Refused = true
+	if a.State == Suspended {
+		v.out.notes = append(v.out.notes, Note{a.String(), "would be refused when resumed: " + message})
+		return
+	}
+	a.refuse(from)
 	v.out.failures = append(v.out.failures, Failure{Cluster: a.Target, Applier: a.Applier, Stage: "apply", File: file, Message: message, Hint: hint})
 }
 

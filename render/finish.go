@@ -27,6 +27,8 @@ type finished struct {
 	dropped bool        // the controller drops it in silence: no usable name or kind
 	sops    encryption
 	err     error
+
+	verdicts []string // why the API server refuses each of the bodies, or ""; nil when it refuses none
 }
 
 // encryption says what of an object is SOPS ciphertext.
@@ -109,15 +111,25 @@ func (f *finished) make(data []byte, s *stamp, sensitive []string) (err error) {
 		}
 	}
 	ssa.NewResourceManager(nil, nil, ssa.Owner{Group: kustomizev1.GroupVersion.Group}).SetOwnerLabels(objects, s.name, s.namespace)
+	before := make([]map[string]any, len(objects))
+	for i, u := range objects {
+		before[i] = u.Object
+	}
 	if err := normalize.UnstructuredList(objects); err != nil {
 		return err
 	}
 	if s.meta != nil {
 		ssautil.SetCommonMetadata(objects, s.meta.Labels, s.meta.Annotations)
 	}
-	for _, u := range objects {
+	for i, u := range objects {
 		if f.sops == plain && encryptedSecret(u) {
 			f.sops = refused
+		}
+		if msg := admit(u, !sameMap(before[i], u.Object), len(sensitive) > 0); msg != "" {
+			if f.verdicts == nil {
+				f.verdicts = make([]string, len(objects))
+			}
+			f.verdicts[i] = msg
 		}
 		f.bodies = append(f.bodies, object.NewBodySensitive(u.Object, sensitive))
 	}

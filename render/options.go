@@ -63,6 +63,11 @@ type Declared struct {
 	Paths  []string // slash paths of its entry folders, from the repository's root
 	Labels map[string]string
 	Ref    *sourcev1.GitRepositoryRef // nil: what the entry's own sync says
+	// APIVersions are the APIs that are there by other means than Git, as
+	// "group/version" or "group/version/Kind". Nil: what else is there is not known.
+	APIVersions []string
+	// KubernetesVersion is like "1.35" or "v1.35.2"; "" when it is not known.
+	KubernetesVersion string
 }
 
 // sameURL is the part of a repository's URL that tells repositories apart.

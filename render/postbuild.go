@@ -180,13 +180,15 @@ func (v *evaluator) openVariables(vars *variables, done []*finished) {
 func (v *evaluator) objects(b *build, done []*finished) {
 	a, n := v.out.applier, v.out.node
 	chain := append(append([]object.Applier(nil), n.chain...), a.Applier)
-	ciphertexts := 0
+	ciphertexts, told := 0, false
+	v.refusals(b, done)
 	for i, f := range done {
 		switch f.sops {
 		case refused:
-			if !a.Refused {
+			if !told {
+				told = true
 				v.refuse(fileOf(b, i), "set spec.decryption",
-					fmt.Sprintf("Secret %s/%s is SOPS encrypted, configuring decryption is required for it to be reconciled", b.items[i].id.Namespace, b.items[i].id.Name))
+					fmt.Sprintf("%s is SOPS encrypted, configuring decryption is required for this secret to be reconciled", "Secret/"+b.items[i].id.Namespace+"/"+b.items[i].id.Name), Definitions)
 			}
 		case encrypted:
 			ciphertexts++

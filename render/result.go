@@ -70,8 +70,10 @@ type Applier struct {
 	DependsOn          []object.Applier
 
 	// Refused is true when the API server would refuse one of the objects: then
-	// the controller applies part of them at most, and prunes nothing.
-	Refused bool
+	// the controller applies those of the stages before RefusedStage at most, and
+	// prunes nothing. It is false when that depends on what Git does not say.
+	Refused      bool
+	RefusedStage Stage // the first stage that is refused; zero unless Refused
 
 	Objects []*object.Object // in apply order of the build; nil unless Built
 	Held    []*object.Object // what a suspended applier would apply when resumed

@@ -13,9 +13,12 @@ import (
 )
 
 var (
-	versionText  = regexp.MustCompile(`^v?[0-9]+\.[0-9]+(\.[0-9]+([-+][0-9A-Za-z.+-]+)?)?$`)
-	commitText   = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
-	variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
+	versionText = regexp.MustCompile(`^v?[0-9]+\.[0-9]+(\.[0-9]+([-+][0-9A-Za-z.+-]+)?)?$`)
+	commitText  = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
+	// A version begins with a v and a digit, a kind with a capital: "v1/Pod" is the
+	// core group's.
+	apiVersionText = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*(/[A-Z][A-Za-z0-9]*)?$`)
+	variableName   = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
 )
 
 // checkMetadata checks the name, then the labels in order.
@@ -118,6 +121,12 @@ func (r *reader) checkCluster(c *Cluster) error {
 	}
 	if v := s.KubernetesVersion; v != "" && !versionText.MatchString(v) {
 		return r.errorAt("spec.kubernetesVersion", fmt.Sprintf("spec.kubernetesVersion: %q is no version", clip(v)), `as in "1.35"`)
+	}
+	for i, api := range s.APIVersions {
+		if !apiVersionText.MatchString(api) {
+			return r.errorAt(fmt.Sprintf("spec.apiVersions[%d]", i), fmt.Sprintf("spec.apiVersions[%d]: %q names no API", i, clip(api)),
+				`GROUP/VERSION or GROUP/VERSION/KIND, as in "cert-manager.io/v1" or "cert-manager.io/v1/Certificate"`)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Variables)) {
 		if !variableName.MatchString(name) {

@@ -107,6 +107,12 @@ type ClusterSpec struct {
 	Ref *Ref `json:"ref,omitempty"`
 	// KubernetesVersion is like "1.35" or "v1.35.2". Unset: the newest known.
 	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+	// APIVersions are the APIs that are on the cluster by other means than its Git
+	// sources: "GROUP/VERSION" for all kinds of it, or "GROUP/VERSION/KIND", as
+	// Helm writes them. Built-in APIs and those of Flux need no mention. Unset: what
+	// else is there is not known. Once set, the list is taken as complete, and an
+	// object of another kind that no CustomResourceDefinition brings is refused.
+	APIVersions []string `json:"apiVersions,omitempty"`
 	// Variables supply what post-build substitution reads on this cluster and
 	// Git does not hold. Names follow Flux: letters, digits and underscores.
 	Variables map[string]string `json:"variables,omitempty"`

@@ -73,6 +73,11 @@ type ImpactGroup struct {
 	Fate impact.Fate `json:"fate,omitempty" jsonschema:"enum=deleted,enum=orphaned,enum=unsure"`
 	// Why is the reason for the fate.
 	Why string `json:"why,omitempty"`
+	// Refused is why the change does not reach the cluster: the API server refuses the
+	// object, or another one of its applier.
+	Refused string `json:"refused,omitempty"`
+	// Recreated is why the object is deleted and created again instead of changed.
+	Recreated string `json:"recreated,omitempty"`
 	// Replaces names the other half of a generated object whose name changed.
 	Replaces *object.ID `json:"replaces,omitempty"`
 	// Before is where it came from; left out when added.
@@ -179,7 +184,8 @@ func impactDocument(x *comparison, stat bool) *ImpactDocument {
 func (x *comparison) group(g *impact.Group) ImpactGroup {
 	ch := g.First()
 	return ImpactGroup{
-		Kind: ch.Kind, ID: ch.ID, Clusters: slices.Clone(g.Clusters), Fate: ch.Fate, Why: ch.Why, Replaces: ch.Replaces,
+		Kind: ch.Kind, ID: ch.ID, Clusters: slices.Clone(g.Clusters), Fate: ch.Fate, Why: ch.Why,
+		Refused: ch.Refused, Recreated: ch.Recreated, Replaces: ch.Replaces,
 		Before: impactSide(ch.Before, x.origins[0]), After: impactSide(ch.After, x.origins[1]), Edits: some(x.edits(ch)),
 	}
 }

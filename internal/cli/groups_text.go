@@ -136,6 +136,12 @@ func (s *streams) details(x *comparison, g *impact.Group) (lines []string) {
 		}
 		lines = append(lines, line)
 	}
+	if ch.Recreated != "" && ch.Kind != impact.Moved {
+		lines = append(lines, s.look(red, "deleted and created again: "+safe(ch.Recreated)))
+	}
+	if ch.Refused != "" {
+		lines = append(lines, s.look(red, "not applied: "+safe(ch.Refused)))
+	}
 	owner := safe(ch.Owner().String())
 	switch ch.Kind {
 	case impact.Moved:

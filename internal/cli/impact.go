@@ -185,7 +185,10 @@ func (x *comparison) rendered() []*render.Cluster {
 // incomplete counts what is failed or unresolved after the change, and before it
 // where that is something else.
 func (x *comparison) incomplete() (failures, unresolved int) {
-	failures, unresolved = totals(x.rendered())
+	for _, c := range x.report.Clusters {
+		failures += len(c.Failures)
+		unresolved += len(c.Unresolved)
+	}
 	if x.before == nil {
 		return failures, unresolved
 	}

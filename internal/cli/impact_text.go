@@ -62,6 +62,10 @@ func (s *streams) headline(x *comparison) {
 		if len(oneSided(c)) > 0 {
 			dim[c.Name] = true
 		}
+		for range c.Refused {
+			broken[c.Name] = true
+			breaks++
+		}
 		for _, w := range c.Withheld {
 			switch {
 			case w.After == render.Failed && w.Before != render.Failed:
