@@ -14,9 +14,13 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/test/lab"
@@ -27,8 +31,13 @@ import (
 // repositories, on the Git server.
 func (l *lane) push(ctx context.Context, s *story, revision int) error {
 	if revision == 0 {
-		if err := l.Git.Remove(s.url); err != nil {
-			return err
+		for url := range s.urls() {
+			if !strings.Contains(url, ":") {
+				continue
+			}
+			if err := l.Git.Remove(url); err != nil {
+				return err
+			}
 		}
 		for ref, files := range s.refs {
 			kind, name, _ := strings.Cut(ref, " ")
@@ -54,12 +63,68 @@ func (l *lane) push(ctx context.Context, s *story, revision int) error {
 			}
 		}
 	}
-	for branch := range s.branches(revision) {
-		if _, err := l.Git.Push(ctx, s.url, branch, s.files[revision]); err != nil {
-			return err
+	for url, prefix := range s.urls() {
+		files := s.files[revision]
+		if prefix != "." {
+			files = map[string]tree.Blob{}
+			for p, b := range s.files[revision] {
+				if below, ok := strings.CutPrefix(p, prefix+"/"); ok {
+					files[below] = b
+				}
+			}
+		}
+		if !strings.Contains(url, ":") {
+			continue // a placeholder in a template
+		}
+		for branch := range s.branches(revision) {
+			if _, err := l.Git.Push(ctx, url, branch, files); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// urls of the repository, each with the folder that it stands for. A public fleet goes by
+// whatever its clusters call it.
+func (s *story) urls() map[string]string {
+	found := map[string]string{}
+	if s.url != "" {
+		found[s.url] = "."
+	}
+	for _, r := range s.result {
+		for _, c := range r.Clusters {
+			if c.Entry == nil {
+				continue
+			}
+			found[s.urlOf(c.Entry)] = c.Entry.Prefix
+			for o := range c.Objects.All() {
+				url, _, _ := unstructured.NestedString(o.Body().Map(), "spec", "url")
+				if o.ID.Kind != "GitRepository" || url == "" {
+					continue
+				}
+				for _, a := range c.Appliers {
+					if a.Own && a.Source.URL == url {
+						found[url] = a.Prefix
+					}
+				}
+			}
+		}
+	}
+	return found
+}
+
+// urlOf is what the entry point's source names, or for one that is declared, a made-up one.
+func (s *story) urlOf(e *render.Entry) string {
+	switch {
+	case e.File != "" && e.URL != "":
+		return e.URL
+	case e.Prefix != ".":
+		return "https://git.example.com/folders/" + e.Prefix + ".git"
+	case s.url != "":
+		return s.url
+	}
+	return fleetcase.URL
 }
 
 // branches of the repository that stand for the files: the story's own, or each that a
@@ -109,8 +174,19 @@ func (s *story) roots(c *render.Cluster) ([]*unstructured.Unstructured, error) {
 			if o.GetNamespace() == "" {
 				o.SetNamespace(lab.FluxNamespace)
 			}
+			if r := c.Entry.Ref; o.GetKind() == "GitRepository" && o.GetName() == c.Entry.Source && r != nil {
+				// A cluster's document may say another one than the file.
+				ref, err := runtime.DefaultUnstructuredConverter.ToUnstructured(r)
+				if err != nil {
+					return nil, err
+				}
+				_ = unstructured.SetNestedMap(o.Object, ref, "spec", "ref")
+			}
 			roots = append(roots, o)
 		}
+	}
+	if !slices.ContainsFunc(roots, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Kustomization" }) {
+		return append(roots, declared(c, s)...), nil // a FluxInstance, for which the operator makes them
 	}
 	return roots, nil
 }
@@ -124,7 +200,7 @@ func declared(c *render.Cluster, s *story) []*unstructured.Unstructured {
 		repository := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
 			"metadata": map[string]any{"name": c.Entry.Source, "namespace": c.Entry.Namespace},
-			"spec":     map[string]any{"url": s.url, "interval": "1m", "ref": map[string]any{"branch": "main"}},
+			"spec":     map[string]any{"url": s.urlOf(c.Entry), "interval": "1m", "ref": map[string]any{"branch": "main"}},
 		}}
 		roots = append(roots, repository, &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
@@ -172,10 +248,14 @@ func (l *lane) surroundings(ctx context.Context, s *story, cluster string, on *l
 		return need[id]
 	}
 	given := map[object.ID]bool{}
+	l.kubeconfigs(s, cluster, want)
 	for _, r := range s.result {
 		c := r.Cluster(cluster)
 		if c == nil {
 			continue
+		}
+		if err := l.foreign(ctx, s, c, on, roots); err != nil {
+			return err
 		}
 		for _, a := range c.Appliers {
 			for _, o := range slices.Concat(a.Objects, a.Held) {
@@ -207,11 +287,20 @@ func (l *lane) surroundings(ctx context.Context, s *story, cluster string, on *l
 			}
 		}
 	}
+	for id := range need {
+		if id.Namespace != "" {
+			want("v1", "Namespace", "", id.Namespace)
+			delete(given, object.ID{Kind: "Namespace", Name: id.Namespace})
+		}
+	}
 	kinds := []string{"Namespace", "ServiceAccount", "Secret", "ClusterRoleBinding"}
 	ids := slices.SortedFunc(maps.Keys(need), func(a, b object.ID) int {
 		return slices.Index(kinds, a.Kind) - slices.Index(kinds, b.Kind)
 	})
 	for _, id := range ids {
+		if id.Kind == "Namespace" && len(validation.IsDNS1123Label(id.Name)) > 0 {
+			continue // what is applied there is refused, too
+		}
 		if given[id] && id.Kind != "Secret" || id.Kind == "Namespace" && id.Name == lab.FluxNamespace {
 			continue
 		}
@@ -220,6 +309,184 @@ func (l *lane) surroundings(ctx context.Context, s *story, cluster string, on *l
 		}
 	}
 	return nil
+}
+
+// kubeconfigs wants the Secrets through which a hub reaches its targets.
+func (l *lane) kubeconfigs(s *story, hub string, want func(apiVersion, kind, namespace, name string) *unstructured.Unstructured) {
+	target := map[object.Applier]string{}
+	for _, r := range s.result {
+		for _, c := range r.Clusters {
+			for _, a := range c.Appliers {
+				if a.Home == hub {
+					target[a.Applier] = a.Target
+				}
+			}
+		}
+	}
+	on := map[string]int{}
+	for _, r := range s.result {
+		for _, c := range r.Clusters {
+			for _, a := range c.Appliers {
+				if _, ok := on[a.Target]; a.Home == hub && a.Target != hub && !ok {
+					on[a.Target] = len(on)
+				}
+			}
+		}
+	}
+	for _, r := range s.result {
+		c := r.Cluster(hub)
+		if c == nil {
+			continue
+		}
+		for o := range c.Objects.All() {
+			name, _, _ := unstructured.NestedString(o.Body().Map(), "spec", "kubeConfig", "secretRef", "name")
+			i, ok := on[target[object.Applier{Kind: o.ID.Kind, Namespace: o.ID.Namespace, Name: o.ID.Name}]]
+			if name == "" || !ok {
+				continue
+			}
+			key, _, _ := unstructured.NestedString(o.Body().Map(), "spec", "kubeConfig", "secretRef", "key")
+			if key == "" {
+				key = "value"
+			}
+			if data, err := l.targets[i].Kubeconfig("admin"); err == nil {
+				want("v1", "Secret", o.ID.Namespace, name).Object["stringData"] = map[string]any{key: string(data)}
+			}
+		}
+	}
+}
+
+// foreign defines kinds that are on real clusters by other means than Git, without a
+// schema: those of Flux that the lab has no controller for, and for a public fleet all
+// that a chart would bring and the versions of Flux's kinds that it was written for.
+func (l *lane) foreign(ctx context.Context, s *story, c *render.Cluster, on *lab.Cluster, roots []*unstructured.Unstructured) error {
+	groups := []string{"source.extensions.fluxcd.io", "image.toolkit.fluxcd.io", "fluxcd.controlplane.io"}
+	definitions, err := list(ctx, on, "apiextensions.k8s.io/v1", "CustomResourceDefinition")
+	if err != nil {
+		return err
+	}
+	known := map[string]*unstructured.Unstructured{} // by group and kind
+	for i := range definitions {
+		group, _, _ := unstructured.NestedString(definitions[i].Object, "spec", "group")
+		kind, _, _ := unstructured.NestedString(definitions[i].Object, "spec", "names", "kind")
+		known[group+"/"+kind] = &definitions[i]
+	}
+	listed := func(gv schema.GroupVersion, kind string) bool {
+		apis, _, _ := unstructured.NestedStringSlice(s.document(c.Name), "spec", "apiVersions")
+		return slices.Contains(apis, gv.String()) || slices.Contains(apis, gv.String()+"/"+kind)
+	}
+	rendered, changed := map[string]bool{}, map[string]bool{}
+	need := func(apiVersion, kind string, namespaced bool) {
+		gv, err := schema.ParseGroupVersion(apiVersion)
+		if err != nil || rendered[gv.Group+"/"+kind] || builtIn(gv.Group) ||
+			!s.public && !slices.Contains(groups, gv.Group) && !listed(gv, kind) {
+			return
+		}
+		key := gv.Group + "/" + kind
+		if known[key] == nil && slices.ContainsFunc(c.Failures, func(f render.Failure) bool {
+			return strings.Contains(f.Message, fmt.Sprintf("no matches for kind %q", kind))
+		}) {
+			return // it is said to be unknown
+		}
+		if known[key] == nil {
+			known[key] = definition(gv.Group, gv.Version, kind, namespaced)
+			changed[key] = true
+		} else if addVersion(known[key], gv.Version) {
+			changed[key] = true
+		}
+	}
+	for o := range c.Objects.All() {
+		if o.ID.Kind == "CustomResourceDefinition" && !strings.Contains(o.ID.Name, "toolkit.fluxcd.io") {
+			group, _, _ := unstructured.NestedString(o.Body().Map(), "spec", "group")
+			kind, _, _ := unstructured.NestedString(o.Body().Map(), "spec", "names", "kind")
+			rendered[group+"/"+kind] = true
+		}
+	}
+	for _, o := range roots {
+		need(o.GetAPIVersion(), o.GetKind(), true)
+	}
+	for _, a := range c.Appliers {
+		for _, o := range slices.Concat(a.Objects, a.Held) {
+			need(o.APIVersion(), o.ID.Kind, o.ID.Namespace != "")
+		}
+	}
+	for key := range changed {
+		crd := known[key]
+		crd.SetManagedFields(nil)
+		crd.SetResourceVersion("")
+		unstructured.RemoveNestedField(crd.Object, "status")
+		if err := on.Apply(ctx, crd); err != nil {
+			return err
+		}
+		l.stale = true
+	}
+	return nil
+}
+
+// document is the Cluster document of a cluster; nil without one.
+func (s *story) document(cluster string) map[string]any {
+	for _, p := range slices.Sorted(maps.Keys(s.files[0])) {
+		if !strings.HasPrefix(p, "fleet/") {
+			continue
+		}
+		objects, err := decode(s.files[0][p])
+		if err != nil {
+			continue
+		}
+		for _, o := range objects {
+			if o.GetKind() == "Cluster" && o.GetName() == cluster {
+				return o.Object
+			}
+		}
+	}
+	return nil
+}
+
+// builtIn says whether a group is the API server's own.
+func builtIn(group string) bool {
+	own := []string{
+		"admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
+		"certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io",
+		"networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
+	}
+	return !strings.Contains(group, ".") || slices.Contains(own, group)
+}
+
+// addVersion adds a version without a schema and says whether it was missing.
+func addVersion(crd *unstructured.Unstructured, name string) bool {
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, v := range versions {
+		if m, _ := v.(map[string]any); m["name"] == name {
+			return false
+		}
+	}
+	more, _, _ := unstructured.NestedSlice(definition("x", name, "X", true).Object, "spec", "versions")
+	more[0].(map[string]any)["storage"] = false //nolint:forcetypeassert // definition makes it so
+	_ = unstructured.SetNestedSlice(crd.Object, append(versions, more...), "spec", "versions")
+	return true
+}
+
+func definition(group, version, kind string, namespaced bool) *unstructured.Unstructured {
+	plural, scope := strings.ToLower(kind)+"s", "Cluster"
+	if namespaced {
+		scope = "Namespaced"
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+		"metadata": map[string]any{
+			"name": plural + "." + group,
+			// Groups below k8s.io want it.
+			"annotations": map[string]any{"api-approved.kubernetes.io": "unapproved, for a test"},
+		},
+		"spec": map[string]any{
+			"group": group, "scope": scope,
+			"names": map[string]any{"kind": kind, "plural": plural},
+			"versions": []any{map[string]any{
+				"name": version, "served": true, "storage": true,
+				"subresources": map[string]any{"status": map[string]any{}},
+				"schema":       map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+			}},
+		},
+	}}
 }
 
 func admin(namespace, name string, want func(apiVersion, kind, namespace, name string) *unstructured.Unstructured) {

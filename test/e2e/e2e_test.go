@@ -5,13 +5,17 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/test/lab"
 )
 
 // storyTime bounds one cluster of one story.
@@ -26,12 +30,18 @@ func TestStories(t *testing.T) {
 			if err := s.render(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			for _, name := range s.clusters() {
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					play(t, s, name)
-				})
-			}
+			seen.expect(len(s.clusters()))
+			playAll(t, s)
+		})
+	}
+}
+
+func playAll(t *testing.T, s *story) {
+	t.Helper()
+	for _, name := range s.clusters() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			play(t, s, name)
 		})
 	}
 }
@@ -60,6 +70,7 @@ func play(t *testing.T, s *story, cluster string) {
 	for _, d := range v.differences {
 		t.Error(d)
 	}
+	seen.add(s.name, cluster, v)
 	summary := fmt.Sprintf("%s %s: appliers=%d objects=%d failures=%d changes=%d unresolved=%d differences=%d %.1fs\n", s.name, cluster,
 		v.appliers, v.objects, v.failures, v.changes, len(v.unresolved), len(v.differences), time.Since(start).Seconds())
 	for _, u := range v.unresolved {
@@ -70,55 +81,133 @@ func play(t *testing.T, s *story, cluster string) {
 
 // play bootstraps a cluster of the story, lets it settle, and compares; then, with a
 // second revision, once more.
-func (l *lane) play(ctx context.Context, s *story, cluster string) (*verdict, error) {
+func (l *lane) play(ctx context.Context, s *story, hub string) (*verdict, error) {
 	v := &verdict{}
-	c := s.result[0].Cluster(cluster)
+	c := s.result[0].Cluster(hub)
 	if err := l.profile(ctx, c.Profile); err != nil {
 		return nil, err
 	}
 	if err := l.push(ctx, s, 0); err != nil {
 		return nil, err
 	}
+	healing, stop := context.WithCancel(ctx)
+	defer stop()
+	go care(healing, l.hub)
 	roots, err := s.roots(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.surroundings(ctx, s, cluster, l.hub, roots); err != nil {
+	on, err := l.reach(ctx, s, hub)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(on)) {
+		if err := l.surroundings(ctx, s, name, on[name], roots); err != nil {
+			return nil, err
+		}
+		roots = nil
+	}
+	if roots, err = s.roots(c); err != nil {
 		return nil, err
 	}
 	if err := bootstrap(ctx, l.hub, roots); err != nil {
 		return nil, err
 	}
-	ask := s.versions(cluster)
-	for o := range ask {
-		l.stale = l.stale || o.Kind == "CustomResourceDefinition"
-	}
-	round := 0
-	if err := l.settle(ctx, &round); err != nil {
-		return nil, err
-	}
-	before, err := observe(ctx, l.hub, l.hub, ask)
+	var round int
+	before, err := l.see(ctx, s, hub, on, &round, nil)
 	if err != nil {
 		return nil, err
 	}
-	v.compare(c, before, false)
+	for name, state := range before {
+		if c := s.result[0].Cluster(name); c != nil { // a target may come with the commit
+			v.compare(hub, c, state, nil)
+		}
+	}
+	v.strangers(hub, s.result[0], nil, before[hub])
 	if !s.two {
 		return v, nil
 	}
 	if err := l.push(ctx, s, 1); err != nil {
 		return nil, err
 	}
-	if err := l.settle(ctx, &round); err != nil {
-		return nil, err
-	}
-	after, err := observe(ctx, l.hub, l.hub, ask)
+	after, err := l.see(ctx, s, hub, on, &round, before)
 	if err != nil {
 		return nil, err
 	}
-	if c := s.result[1].Cluster(cluster); c != nil {
-		v.compare(c, after, true)
+	for name, state := range after {
+		if c := s.result[1].Cluster(name); c != nil {
+			v.compare(hub, c, state, s.told(name))
+		}
+		v.impact(s, hub, name, before[name], state)
 	}
+	v.strangers(hub, s.result[1], s.report, after[hub])
 	return v, nil
+}
+
+// told is what impact says of a cluster; never nil after a commit.
+func (s *story) told(cluster string) *impact.Cluster {
+	for _, c := range s.report.Clusters {
+		if c.Name == cluster {
+			return c
+		}
+	}
+	return &impact.Cluster{}
+}
+
+// see lets the clusters settle and returns what each one holds.
+func (l *lane) see(ctx context.Context, s *story, hub string, on map[string]*lab.Cluster, round *int, earlier map[string]*state) (map[string]*state, error) {
+	limit := rounds
+	for _, r := range s.result {
+		for _, c := range r.Clusters {
+			if slices.ContainsFunc(c.Failures, func(f render.Failure) bool {
+				return strings.Contains(f.Message, "without end") || strings.Contains(f.Message, "does not settle")
+			}) {
+				limit = 3
+			}
+		}
+	}
+	if err := l.settle(ctx, round, limit); err != nil {
+		return nil, err
+	}
+	seen := map[string]*state{}
+	for name, cluster := range on {
+		ask := s.versions(name)
+		for id := range ask {
+			l.stale = l.stale || id.Kind == "CustomResourceDefinition"
+		}
+		if was := earlier[name]; was != nil {
+			for id, o := range was.objects {
+				if _, ok := ask[id]; !ok {
+					ask[id] = o.GroupVersionKind().Version
+				}
+			}
+		}
+		var err error
+		if seen[name], err = l.observe(ctx, cluster, ask); err != nil {
+			return nil, err
+		}
+	}
+	return seen, nil
+}
+
+// reach names the clusters that a hub writes to, itself among them, each with the real one
+// that stands for it, and puts the kubeconfigs where the hub looks for them.
+func (l *lane) reach(ctx context.Context, s *story, hub string) (map[string]*lab.Cluster, error) {
+	on := map[string]*lab.Cluster{hub: l.hub}
+	for _, r := range s.result {
+		for _, c := range r.Clusters {
+			for _, a := range c.Appliers {
+				if a.Home == hub && a.Target != hub && on[a.Target] == nil {
+					target, err := l.target(ctx, len(on)-1)
+					if err != nil {
+						return nil, err
+					}
+					on[a.Target] = target
+				}
+			}
+		}
+	}
+	return on, nil
 }
 
 // versions of all objects that are rendered for a cluster in either revision.
@@ -141,5 +230,3 @@ func (s *story) versions(cluster string) map[object.ID]string {
 	}
 	return all
 }
-
-var _ = render.Built

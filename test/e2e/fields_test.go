@@ -80,6 +80,9 @@ func (c *comparison) walk(path []string, set *fieldpath.Set, live, sent any) {
 			c.walk(at, below, lv, sv)
 			continue
 		}
+		if name == ".targetPort" && same(sv, 0) {
+			continue // its zero, which the server takes for the port
+		}
 		if !same(lv, sv) {
 			c.add(at, "applied %s, rendered %s", text(lv), text(sv))
 		}
@@ -181,6 +184,9 @@ func same(live, sent any) bool {
 		}
 		return ok
 	case []any:
+		if len(s) == 0 && live == nil {
+			return true
+		}
 		l, ok := live.([]any)
 		if !ok || len(l) != len(s) {
 			return false

@@ -27,9 +27,6 @@ type lane struct {
 	stale   bool     // kustomize-controller remembers kinds that are gone
 }
 
-// bareClusters are there for kubeConfig in each lane.
-const bareClusters = 1
-
 // lanes of the suite. TestMain fills them.
 var lanes chan *lane //nolint:gochecknoglobals // the labs outlive every test
 
@@ -46,23 +43,22 @@ func run(m *testing.M) int {
 	}
 	lanes = make(chan *lane, n)
 	for i := range n {
-		opts := []lab.Option{lab.Progress(os.Stderr), lab.Clusters("hub")}
-		for i := range bareClusters {
-			opts = append(opts, lab.Bare(fmt.Sprintf("bare%d", i)))
-		}
-		l, err := lab.New(context.Background(), opts...)
+		l, err := lab.New(context.Background(), lab.Progress(os.Stderr), lab.Clusters("hub"))
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "start lane %d: %v\n", i, err)
 			return 2
 		}
 		defer l.Close()
-		ln := &lane{Lab: l, hub: l.Cluster("hub")}
-		for i := range bareClusters {
-			ln.targets = append(ln.targets, l.Cluster(fmt.Sprintf("bare%d", i)))
-		}
-		lanes <- ln
+		lanes <- &lane{Lab: l, hub: l.Cluster("hub")}
 	}
-	return m.Run()
+	code := m.Run()
+	if code == 0 {
+		if err := seen.close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
 }
 
 // take waits for a lane and returns it, empty, when t ends.
@@ -79,6 +75,18 @@ func take(t *testing.T) *lane {
 		}
 	})
 	return l
+}
+
+// target is the i-th cluster that the hub may write to; it is started when it is wanted.
+func (l *lane) target(ctx context.Context, i int) (*lab.Cluster, error) {
+	for len(l.targets) <= i {
+		c, err := l.AddBare(ctx, fmt.Sprintf("bare%d", len(l.targets)))
+		if err != nil {
+			return nil, err
+		}
+		l.targets = append(l.targets, c)
+	}
+	return l.targets[i], nil
 }
 
 // reset empties the clusters of the lane.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	cliobject "github.com/fluxcd/cli-utils/pkg/object"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -32,6 +33,27 @@ type applier struct {
 	unhealthy bool // its objects are applied, and it waits for them
 }
 
+// observe waits for what is being deleted, for a while, and reads the clusters.
+func (l *lane) observe(ctx context.Context, on *lab.Cluster, ask map[object.ID]string) (*state, error) {
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		s, err := observe(ctx, l.hub, on, ask)
+		if err != nil || time.Now().After(deadline) {
+			return s, err
+		}
+		going := false
+		for _, o := range s.objects {
+			going = going || o.GetDeletionTimestamp() != nil
+		}
+		if !going {
+			return s, nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
 // observe reads all Kustomizations of the hub and, on the cluster that they write to, the
 // objects of their inventories and those asked for, each in the version that it was
 // applied or rendered in.
@@ -41,6 +63,14 @@ func observe(ctx context.Context, hub, on *lab.Cluster, ask map[object.ID]string
 	if err != nil {
 		return nil, err
 	}
+	sources := ""
+	if all, err := list(ctx, hub, sourceAPI, "GitRepository"); err == nil {
+		for i := range all {
+			if r := lab.Condition(&all[i], "Ready"); r.Status != "True" {
+				sources += fmt.Sprintf(" [%s: %s %s]", all[i].GetName(), r.Reason, r.Message)
+			}
+		}
+	}
 	want := map[object.ID]string{}
 	for id, version := range ask {
 		want[id] = version
@@ -48,7 +78,10 @@ func observe(ctx context.Context, hub, on *lab.Cluster, ask map[object.ID]string
 	for i := range all {
 		o := &all[i]
 		a := &applier{ready: lab.Condition(o, "Ready"), inventory: map[object.ID]string{}, suspended: suspended(o)}
-		a.unhealthy = a.ready.Reason == "HealthCheckFailed" || a.ready.Status == "Unknown" && strings.Contains(a.ready.Message, "health check")
+		if a.ready.Reason == "ArtifactFailed" {
+			a.ready.Message += sources
+		}
+		a.unhealthy = a.ready.Reason == "HealthCheckFailed" || strings.Contains(lab.Condition(o, "Reconciling").Message, "health check")
 		s.appliers[object.Applier{Kind: "Kustomization", Namespace: o.GetNamespace(), Name: o.GetName()}] = a
 		entries, _, _ := unstructured.NestedSlice(o.Object, "status", "inventory", "entries")
 		for _, e := range entries {

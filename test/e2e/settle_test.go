@@ -29,9 +29,9 @@ const (
 
 // settle asks every source and every Kustomization to reconcile, again and again, until a
 // round changes nothing. That is where the fleet ends up in hours, with its intervals.
-func (l *lane) settle(ctx context.Context, round *int) error {
+func (l *lane) settle(ctx context.Context, round *int, limit int) error {
 	last := ""
-	for range rounds {
+	for range limit {
 		*round++
 		token := strconv.Itoa(*round)
 		if err := l.sources(ctx, token); err != nil {

@@ -28,6 +28,7 @@ type story struct {
 	refs   map[string]map[string]tree.Blob // other refs of the repository, as fleetcase.Ref says them
 	others map[string]map[string]tree.Blob // other repositories, by URL
 	opts   render.Options
+	public bool // a real fleet: what it takes for granted is made up for it
 
 	result [2]*render.Result // the second is the first when there is one revision
 	report *impact.Report    // nil with one revision

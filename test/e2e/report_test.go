@@ -1,0 +1,188 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// page is what the suite writes its table into, between two marks.
+var page = filepath.FromSlash("../../docs/explain/fidelity.md") //nolint:gochecknoglobals // a constant path
+
+// record collects the verdicts of a run.
+type record struct {
+	mu       sync.Mutex
+	verdicts map[string]map[string]*verdict // by story and cluster
+	outside  map[string]map[string]string   // clusters of public fleets that need something from outside
+	expected int                            // clusters of all stories, once they are known
+}
+
+// seen is filled by the tests and read at the end of the run.
+var seen = &record{verdicts: map[string]map[string]*verdict{}, outside: map[string]map[string]string{}} //nolint:gochecknoglobals // outlives the tests
+
+func (r *record) add(story, cluster string, v *verdict) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.verdicts[story] == nil {
+		r.verdicts[story] = map[string]*verdict{}
+	}
+	r.verdicts[story][cluster] = v
+}
+
+func (r *record) skip(story, cluster, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.outside[story] == nil {
+		r.outside[story] = map[string]string{}
+	}
+	r.outside[story][cluster] = why
+}
+
+func (r *record) expect(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expected += n
+}
+
+// table is one line for each story whose name begins with prefix.
+func (r *record) table(prefix string) string {
+	var b strings.Builder
+	b.WriteString("| case | clusters | appliers | objects | failures | changes | not known | state |\n|---|--:|--:|--:|--:|--:|--:|---|\n")
+	var sum verdict
+	clusters, stories := 0, 0
+	for _, name := range slices.Sorted(maps.Keys(r.verdicts)) {
+		short, ok := strings.CutPrefix(name, prefix)
+		if !ok {
+			continue
+		}
+		var v verdict
+		for _, cluster := range slices.Sorted(maps.Keys(r.verdicts[name])) {
+			v.join(r.verdicts[name][cluster])
+		}
+		clusters += len(r.verdicts[name])
+		stories++
+		sum.join(&v)
+		fmt.Fprintf(&b, "| %s | %d | %s |\n", short, len(r.verdicts[name]), v.cells())
+	}
+	fmt.Fprintf(&b, "| **%d** | **%d** | %s |\n", stories, clusters, sum.cells())
+	return b.String()
+}
+
+func (v *verdict) join(o *verdict) {
+	v.appliers += o.appliers
+	v.objects += o.objects
+	v.failures += o.failures
+	v.changes += o.changes
+	v.unresolved = append(v.unresolved, o.unresolved...)
+	v.differences = append(v.differences, o.differences...)
+}
+
+func (v *verdict) cells() string {
+	state := "equal"
+	switch {
+	case len(v.differences) > 0:
+		state = "**differs**"
+	case v.appliers+v.objects+v.failures+v.changes == 0:
+		state = "not known"
+	}
+	return fmt.Sprintf("%d | %d | %d | %d | %d | %s", v.appliers, v.objects, v.failures, v.changes, len(v.unresolved), state)
+}
+
+// reasons lists what is not known, once each, with the stories that it is in.
+func (r *record) reasons(prefix string) string {
+	stories := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(r.verdicts)) {
+		short, ok := strings.CutPrefix(name, prefix)
+		if !ok {
+			continue
+		}
+		for _, v := range r.verdicts[name] {
+			for _, u := range v.unresolved {
+				_, why, _ := strings.Cut(u, ": ")
+				if !slices.Contains(stories[why], short) {
+					stories[why] = append(stories[why], short)
+				}
+			}
+		}
+	}
+	var b strings.Builder
+	for _, why := range slices.SortedFunc(maps.Keys(stories), func(a, b string) int {
+		return cmp.Or(len(stories[b])-len(stories[a]), strings.Compare(a, b))
+	}) {
+		names := stories[why]
+		slices.Sort(names)
+		fmt.Fprintf(&b, "- %s (%s)\n", strings.TrimSpace(strings.ReplaceAll(why, "\n", " ")), strings.Join(names, ", "))
+	}
+	return b.String()
+}
+
+// close holds the table in the documentation against this run, if it was a whole one, or
+// with UPDATE=1 rewrites it.
+func (r *record) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	cases, corpora := 0, 0
+	for name, v := range r.verdicts {
+		if strings.HasPrefix(name, "corpora/") {
+			corpora += len(v)
+		} else {
+			cases += len(v)
+		}
+	}
+	if r.expected == 0 || cases < r.expected {
+		return nil // a part of the suite
+	}
+	data, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	text := string(data)
+	var all strings.Builder
+	for _, group := range [][2]string{{"render/", "`render/testdata/cases`"}, {"impact/", "`impact/testdata/cases`, two revisions each"}, {"e2e/", "`test/e2e/testdata`"}} {
+		fmt.Fprintf(&all, "### %s\n\n%s\n", group[1], r.table(group[0]))
+		if reasons := r.reasons(group[0]); reasons != "" {
+			fmt.Fprintf(&all, "What is not known:\n\n%s\n", reasons)
+		}
+	}
+	want := replace(text, "cases", all.String())
+	if os.Getenv("UPDATE") != "" {
+		if corpora > 0 {
+			want = replace(want, "corpora", r.public())
+		}
+		return os.WriteFile(page, []byte(want), 0o644) //nolint:gosec // documentation
+	}
+	if want != text {
+		return fmt.Errorf("%s does not say what this run saw; UPDATE=1 rewrites it", filepath.Clean(page))
+	}
+	return nil
+}
+
+// public is the table of the public fleets and the list of those left out.
+func (r *record) public() string {
+	var b strings.Builder
+	b.WriteString(r.table("corpora/") + "\nClusters that need something from outside, with the first thing that they lack:\n\n")
+	for _, name := range slices.Sorted(maps.Keys(r.outside)) {
+		for _, cluster := range slices.Sorted(maps.Keys(r.outside[name])) {
+			fmt.Fprintf(&b, "- %s, %s: %s\n", strings.TrimPrefix(name, "corpora/"), cluster, r.outside[name][cluster])
+		}
+	}
+	return b.String()
+}
+
+// replace puts text between the marks of that name.
+func replace(in, name, text string) string {
+	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
+	before, rest, ok := strings.Cut(in, begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return in + "\n" + begin + text + end + "\n"
+	}
+	return before + begin + "\n" + text + "\n" + end + after
+}
