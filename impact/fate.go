@@ -26,6 +26,9 @@ func (p *pair) fates(c *Cluster, before, after owned) {
 	p.cascade(c)
 	for _, ch := range c.Changes {
 		k := p.before.appliers[key{c.Name, applierOf(ch.ID)}]
+		if k != nil && p.selves[key{c.Name, k.Applier}] {
+			c.Notes = append(c.Notes, k.String()+" prunes itself: its finalizer then deletes everything that it applied")
+		}
 		if ch.Kind != Removed || ch.Fate != Deleted || k == nil || p.after.appliers[key{c.Name, k.Applier}] == nil {
 			continue
 		}
@@ -44,15 +47,22 @@ func applierOf(id object.ID) object.Applier {
 	return object.Applier{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name}
 }
 
-// fate of an object that was let go by its owners. With several, the worst
-// decides: the labels that are live are those of whoever applied last.
+// fate of an object that was let go by its owners. With several it is certain only
+// when they agree: the labels that are live are those of whoever applied last.
 func (p *pair) fate(ch *Change, before owned) (Fate, string) {
 	fate, why := Orphaned, ""
+	kept := ""
 	for _, k := range before.owners[ch.ID] {
 		f, w := p.collected(before.of(ch.ID, k), k)
+		if f == Orphaned && kept == "" {
+			kept = w
+		}
 		if why == "" || f == Deleted || f == Unsure && fate == Orphaned {
 			fate, why = f, w
 		}
+	}
+	if fate == Deleted && kept != "" {
+		return Unsure, "it has several owners, and the one that applied it last decides: " + why + ", or " + kept
 	}
 	return fate, why
 }
@@ -94,6 +104,9 @@ func (p *pair) collected(o *object.Object, k *render.Applier) (Fate, string) {
 
 // dropped says what becomes of an applier's own object that is gone.
 func (p *pair) dropped(k *render.Applier) (Fate, string) {
+	if p.selves[key{k.Home, k.Applier}] {
+		return Deleted, ""
+	}
 	if len(k.Chain) == 0 {
 		return Orphaned, "the cluster's entry point is gone: Flux there, if it still runs, fails and prunes nothing"
 	}

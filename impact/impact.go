@@ -21,6 +21,7 @@ type Options struct {
 func Between(before, after *render.Result, opts Options) *Report {
 	r := &Report{}
 	p := &pair{before: newSide(before), after: newSide(after), fixed: fixedKinds(), refused: map[key]refusal{}}
+	p.forgetPruned()
 	var all []*compared
 	for _, name := range p.names() {
 		c := p.compare(name)
@@ -83,6 +84,7 @@ type pair struct {
 	before, after *side
 	fixed         fixedByKind
 	refused       map[key]refusal // appliers of after that the API server refuses
+	selves        map[key]bool    // entry points that prune themselves, and are no longer in after
 }
 
 func (p *pair) names() []string {

@@ -47,6 +47,8 @@ func (p *pair) refuse(c *compared) {
 			for _, k := range c.b.owners[ch.ID] {
 				if after := c.b.of(ch.ID, k); !skips(after) {
 					p.update(c, ch, k, after)
+				} else if kind == Changed && len(c.b.owners[ch.ID]) == 1 {
+					ch.Refused = "it is there, and marked so that it is not applied again"
 				}
 			}
 		}

@@ -265,6 +265,10 @@ func dependencies(evals map[nodeKey]*evaluation) map[nodeKey][]Failure {
 		if len(evals[key].applier.DependsOn) == 0 || failures[key] != nil {
 			continue
 		}
+		if f := missing(key, evals); f != nil {
+			failures[key] = []Failure{*f}
+			continue
+		}
 		circle := circleFrom(key, evals)
 		var names []string
 		for _, k := range circle {
@@ -280,6 +284,31 @@ func dependencies(evals map[nodeKey]*evaluation) map[nodeKey][]Failure {
 		}
 	}
 	return failures
+}
+
+// missing is the failure of an applier that depends on one that nothing renders, and
+// that nothing unresolved on its cluster can bring; nil when there is none.
+//
+// Source: kustomize-controller v1.9.5 checkDependencies.
+func missing(at nodeKey, evals map[nodeKey]*evaluation) *Failure {
+	a := evals[at].applier
+	for _, id := range a.DependsOn {
+		if evals[nodeKey{at.home, id}] != nil {
+			continue
+		}
+		for k, ev := range evals {
+			if k.home == at.home && (len(ev.unresolved) > 0 || ev.applier.State == Incomplete || ev.applier.State == Suspended) {
+				return nil
+			}
+		}
+		a.State, a.Objects = Failed, nil
+		return &Failure{
+			Cluster: a.Target, Applier: at.id, Stage: "dependsOn",
+			Message: fmt.Sprintf("dependency '%s/%s' not found", id.Namespace, id.Name),
+			Hint:    "correct spec.dependsOn: no Kustomization of that name is rendered on the cluster",
+		}
+	}
+	return nil
 }
 
 // circleFrom follows dependsOn from start back to start; nil when it does not.
