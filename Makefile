@@ -15,6 +15,10 @@ LINT  := .bin/golangci-lint
 # The root folders: a pure library, tested once more with the network cut off.
 PURE = $$(go list ./... | grep -v -e /internal/ -e /cmd/ -e /test/)
 
+# What needs the lab says so where there is none, and is no failure.
+ON_LINUX = if [ "$$(go env GOOS)" != linux ]; then echo "==> $@: SKIPPED, the lab runs on Linux"; exit 0; fi
+E2E_LOG ?= $(CURDIR)/.bin/e2e.log
+
 # Digest of every file that Git tracks or would track.
 SNAPSHOT = git ls-files -co --exclude-standard -z | xargs -0 sha256sum 2>/dev/null || true
 
@@ -45,6 +49,17 @@ differential: ## compare with upstream's own pipeline on the corpora, without th
 	@echo "==> differential: go test -run 'Upstream|Corpora|CommitPairs' ./render ./impact"
 	@set +e; go test -count=1 -v -run 'Upstream|Corpora|CommitPairs' -timeout $(TIMEOUT) ./render ./impact \
 		| grep -E '^(ok|FAIL|PASS|panic:)|--- (FAIL|SKIP)|_test.go'; exit $${PIPESTATUS[0]}
+
+lab: ## build the programs of the lab: Kubernetes, Flux, Gitea (once, 10 to 20 minutes)
+	@$(ON_LINUX); echo "==> lab: go run ./lab/cmd/lab build --forge"; \
+	go run -C test ./lab/cmd/lab build --forge
+
+e2e: lab ## play all cases and the public fleets on real controllers, and test the lab itself
+	@$(ON_LINUX); echo "==> e2e: go test ./lab ./e2e"; \
+	cd test && go test -count=1 -timeout $(TIMEOUT) ./lab; \
+	set +e; go test -count=1 -tags e2e -timeout 40m -v ./e2e >$(E2E_LOG) 2>&1; code=$$?; \
+	grep -E '^(ok|FAIL|panic:)|^ *--- FAIL|_test.go:[0-9]+:|differences=|SKIPPED' $(E2E_LOG) | grep -v 'differences=0' ; \
+	echo "    $$(grep -c 'differences=0' $(E2E_LOG)) clusters equal; the log is $(E2E_LOG)"; exit $$code
 
 golden: ## rewrite the expected outputs; then read the diff
 	@echo "==> golden: UPDATE=1 go test ./..."
@@ -81,9 +96,10 @@ fmt-check: $(TOOLS) ## fail when fmt would change a file
 	@echo "==> fmt-check: golangci-lint fmt --diff"
 	@$(LINT) fmt --diff
 
-lint: $(TOOLS) ## run the linters of .golangci.yml
+lint: $(TOOLS) ## run the linters of .golangci.yml, over both modules
 	@echo "==> lint: golangci-lint run ./..."
 	@$(LINT) run ./...
+	@cd test && ../$(LINT) run --config ../.golangci.yml --build-tags e2e ./...
 
 vuln: .bin/govulncheck ## look for known vulnerabilities; needs the network, so it is not part of check
 	@echo "==> vuln: govulncheck ./... (asks vuln.go.dev)"
@@ -91,8 +107,8 @@ vuln: .bin/govulncheck ## look for known vulnerabilities; needs the network, so 
 
 tools: $(TOOLS) ## build the pinned tools into .bin
 
-check: ## everything CI runs: fmt-check, lint, test, differential, generate-check
-	@for step in fmt-check lint test differential generate-check; do \
+check: ## everything CI runs: fmt-check, lint, test, differential, generate-check, e2e
+	@for step in fmt-check lint test differential generate-check e2e; do \
 		start=$$SECONDS; \
 		$(MAKE) --no-print-directory $$step; \
 		echo "==> $$step: ok, $$((SECONDS - start)) s"; \
@@ -113,4 +129,4 @@ $(TOOLS): tools/go.mod tools/go.sum
 	@go build -C tools -buildvcs=false -o ../.bin/ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
 
-.PHONY: help demo build test hermetic differential golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean
+.PHONY: help demo build test hermetic differential lab e2e golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean

@@ -22,6 +22,9 @@ type verdict struct {
 	changes     int      // of objects, that impact told
 	unresolved  []string // what render says it cannot know, with the reason
 	differences []string
+
+	hub      *render.Cluster // where the appliers are
+	restless bool            // the clusters did not come to rest in the time there is
 }
 
 func (v *verdict) differ(format string, args ...any) {
@@ -41,12 +44,22 @@ func (v *verdict) compare(hub string, c *render.Cluster, s *state, told *impact.
 			v.unresolved = append(v.unresolved, a.String()+": "+unresolvedOf(c, a))
 		case live == nil && v.parentWaits(c, a, s) != "":
 			v.unresolved = append(v.unresolved, a.String()+": its parent waits for "+v.parentWaits(c, a, s))
+		case live == nil && told != nil && deletedBy(told, a):
+			v.appliers++
 		case live == nil:
 			v.differ("%s is rendered and not on the cluster", a)
 		default:
 			v.applier(c, a, live, s, told)
 		}
 	}
+}
+
+// deletedBy says whether impact has told that the applier itself is deleted, though a
+// render of the new revision alone has it.
+func deletedBy(told *impact.Cluster, a *render.Applier) bool {
+	return slices.ContainsFunc(told.Changes, func(ch *impact.Change) bool {
+		return ch.Kind == impact.Removed && ch.Fate == impact.Deleted && ch.ID.Kind == a.Kind && ch.ID.Namespace == a.Namespace && ch.ID.Name == a.Name
+	})
 }
 
 // strangers finds Kustomizations that are on the hub and not rendered. After a commit
@@ -108,11 +121,13 @@ func (v *verdict) applier(c *render.Cluster, a *render.Applier, live *applier, s
 		v.failure(c, a, failures, live)
 	case live.ready.Status != "True" && foretold(told, a, live):
 		v.failures++
-	case live.ready.Status != "True" && excuse(c, a, live) != "":
-		v.unresolved = append(v.unresolved, a.String()+": "+excuse(c, a, live))
+	case live.ready.Status != "True" && excuse(c, live) != "":
+		v.unresolved = append(v.unresolved, a.String()+": "+excuse(c, live))
 	case strings.Contains(live.ready.Message, "toolkit.fluxcd.io") && strings.Contains(live.ready.Message, "no matches for kind"),
 		strings.Contains(live.ready.Message, "failed to convert new object"):
 		v.unresolved = append(v.unresolved, a.String()+": written for an older Flux: "+live.ready.Message)
+	case v.restless && (live.ready.Status == "" || live.ready.Reason == "DependencyNotReady"):
+		v.unresolved = append(v.unresolved, a.String()+": the cluster did not come to rest in the time that the suite gives it")
 	case live.ready.Status != "True" && !live.unhealthy:
 		v.differ("%s: rendered without a fault, and the controller says %s: %s", a, live.ready.Reason, live.ready.Message)
 	default:
@@ -129,11 +144,15 @@ func (v *verdict) failure(c *render.Cluster, a *render.Applier, failures []*rend
 		v.differ("%s: rendered as failing (%s), and the controller is content", a, failures[0].Message)
 		return
 	}
+	if v.restless && live.ready.Status == "" {
+		v.unresolved = append(v.unresolved, a.String()+": the cluster did not come to rest in the time that the suite gives it")
+		return
+	}
 	if slices.ContainsFunc(failures, func(f *render.Failure) bool { return sameCause(f, live) }) {
 		v.failures++
 		return
 	}
-	if why := excuse(c, a, live); why != "" {
+	if why := excuse(c, live); why != "" {
 		v.unresolved = append(v.unresolved, a.String()+": "+why)
 		return
 	}
@@ -158,6 +177,8 @@ func (v *verdict) waits(c *render.Cluster, a *render.Applier, s *state) string {
 			return id.String() + ", which fails"
 		case s.appliers[id] != nil && s.appliers[id].unhealthy:
 			return id.String() + ", whose objects are not healthy"
+		case s.appliers[id] == nil:
+			return id.String() + ", which its parent has not made"
 		case d != a:
 			if why := v.waits(c, d, s); why != "" {
 				return id.String() + ", which waits for " + why
@@ -198,7 +219,7 @@ var (
 
 // excuse is why render could not say that the controller fails here: it lacks something
 // that is not in Git, which render says or takes for granted.
-func excuse(c *render.Cluster, a *render.Applier, live *applier) string {
+func excuse(c *render.Cluster, live *applier) string {
 	if v := c.Profile.Version; v != "" && v != "v1.9.5" {
 		return "kustomize-controller " + v + " is not the lab's"
 	}
@@ -232,6 +253,9 @@ func excuse(c *render.Cluster, a *render.Applier, live *applier) string {
 func (v *verdict) parentWaits(c *render.Cluster, a *render.Applier, s *state) string {
 	for _, id := range a.Chain {
 		p := c.Applier(id)
+		if p == nil && v.hub != nil {
+			p = v.hub.Applier(id)
+		}
 		if p == nil || s.appliers[id] == nil {
 			continue
 		}
@@ -244,7 +268,7 @@ func (v *verdict) parentWaits(c *render.Cluster, a *render.Applier, s *state) st
 		if p.State == render.Suspended {
 			return id.String() + ", which is suspended"
 		}
-		if why := excuse(c, p, s.appliers[id]); why != "" && s.appliers[id].ready.Status != "True" {
+		if why := excuse(c, s.appliers[id]); why != "" && s.appliers[id].ready.Status != "True" {
 			return id.String() + ": " + why
 		}
 		if f := failuresOf(c, p); len(f) > 0 && s.appliers[id].ready.Status != "True" {

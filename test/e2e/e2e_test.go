@@ -5,12 +5,13 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -24,13 +25,15 @@ const storyTime = 3 * time.Minute
 // TestStories plays every story on a real cluster, one entry point after the other, and
 // holds what render and impact say against what the controllers did.
 func TestStories(t *testing.T) {
-	for _, s := range stories(t) {
+	all := stories(t)
+	seen.stories = len(all)
+	for _, s := range all {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			if err := s.render(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			seen.expect(len(s.clusters()))
+			seen.play(s.name)
 			playAll(t, s)
 		})
 	}
@@ -82,42 +85,20 @@ func play(t *testing.T, s *story, cluster string) {
 // play bootstraps a cluster of the story, lets it settle, and compares; then, with a
 // second revision, once more.
 func (l *lane) play(ctx context.Context, s *story, hub string) (*verdict, error) {
-	v := &verdict{}
-	c := s.result[0].Cluster(hub)
-	if err := l.profile(ctx, c.Profile); err != nil {
-		return nil, err
-	}
-	if err := l.push(ctx, s, 0); err != nil {
-		return nil, err
-	}
 	healing, stop := context.WithCancel(ctx)
 	defer stop()
-	go care(healing, l.hub)
-	roots, err := s.roots(c)
+	if s.waits() {
+		go care(healing, l.hub)
+	}
+	g, err := l.prepare(ctx, s, hub)
 	if err != nil {
 		return nil, err
 	}
-	on, err := l.reach(ctx, s, hub)
+	before, rest, err := l.see(ctx, g, nil)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(on)) {
-		if err := l.surroundings(ctx, s, name, on[name], roots); err != nil {
-			return nil, err
-		}
-		roots = nil
-	}
-	if roots, err = s.roots(c); err != nil {
-		return nil, err
-	}
-	if err := bootstrap(ctx, l.hub, roots); err != nil {
-		return nil, err
-	}
-	var round int
-	before, err := l.see(ctx, s, hub, on, &round, nil)
-	if err != nil {
-		return nil, err
-	}
+	v := &verdict{hub: s.result[0].Cluster(hub), restless: !rest}
 	for name, state := range before {
 		if c := s.result[0].Cluster(name); c != nil { // a target may come with the commit
 			v.compare(hub, c, state, nil)
@@ -130,10 +111,11 @@ func (l *lane) play(ctx context.Context, s *story, hub string) (*verdict, error)
 	if err := l.push(ctx, s, 1); err != nil {
 		return nil, err
 	}
-	after, err := l.see(ctx, s, hub, on, &round, before)
+	after, rest, err := l.see(ctx, g, before)
 	if err != nil {
 		return nil, err
 	}
+	v.hub, v.restless = s.result[1].Cluster(hub), !rest
 	for name, state := range after {
 		if c := s.result[1].Cluster(name); c != nil {
 			v.compare(hub, c, state, s.told(name))
@@ -142,6 +124,51 @@ func (l *lane) play(ctx context.Context, s *story, hub string) (*verdict, error)
 	}
 	v.strangers(hub, s.result[1], s.report, after[hub])
 	return v, nil
+}
+
+// waits says whether a Kustomization waits for the health of what it applies.
+func (s *story) waits() bool {
+	for _, r := range s.result {
+		for _, c := range r.Clusters {
+			for o := range c.Objects.All() {
+				spec, _ := o.Body().Map()["spec"].(map[string]any)
+				if o.ID.Kind == "Kustomization" && (spec["wait"] == true || spec["healthChecks"] != nil || spec["healthCheckExprs"] != nil) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// prepare pushes the first revision, makes what the fleet takes for granted, and
+// bootstraps Flux.
+func (l *lane) prepare(ctx context.Context, s *story, hub string) (*stage, error) {
+	c := s.result[0].Cluster(hub)
+	if err := l.profile(ctx, c.Profile); err != nil {
+		return nil, err
+	}
+	if err := l.push(ctx, s, 0); err != nil {
+		return nil, err
+	}
+	roots, err := s.roots(c)
+	if err != nil {
+		return nil, err
+	}
+	on, err := l.reach(ctx, s, hub)
+	if err != nil {
+		return nil, err
+	}
+	for name, cluster := range on {
+		var here []*unstructured.Unstructured
+		if name == hub {
+			here = roots
+		}
+		if err := l.surroundings(ctx, s, name, cluster, here); err != nil {
+			return nil, err
+		}
+	}
+	return &stage{story: s, hub: hub, on: on}, bootstrap(ctx, l.hub, roots)
 }
 
 // told is what impact says of a cluster; never nil after a commit.
@@ -154,24 +181,24 @@ func (s *story) told(cluster string) *impact.Cluster {
 	return &impact.Cluster{}
 }
 
-// see lets the clusters settle and returns what each one holds.
-func (l *lane) see(ctx context.Context, s *story, hub string, on map[string]*lab.Cluster, round *int, earlier map[string]*state) (map[string]*state, error) {
-	limit := rounds
-	for _, r := range s.result {
-		for _, c := range r.Clusters {
-			if slices.ContainsFunc(c.Failures, func(f render.Failure) bool {
-				return strings.Contains(f.Message, "without end") || strings.Contains(f.Message, "does not settle")
-			}) {
-				limit = 3
-			}
-		}
-	}
-	if err := l.settle(ctx, round, limit); err != nil {
-		return nil, err
+// stage is what a story plays on: the real clusters that stand for those of the fleet.
+type stage struct {
+	story *story
+	hub   string
+	on    map[string]*lab.Cluster
+	round int // of asking to reconcile
+}
+
+// see lets the clusters settle and returns what each one holds, and whether they came to
+// rest. What was there earlier is looked at again.
+func (l *lane) see(ctx context.Context, g *stage, earlier map[string]*state) (map[string]*state, bool, error) {
+	rest, err := l.settle(ctx, &g.round, g.story.limit())
+	if err != nil {
+		return nil, false, err
 	}
 	seen := map[string]*state{}
-	for name, cluster := range on {
-		ask := s.versions(name)
+	for name, cluster := range g.on {
+		ask := g.story.versions(name)
 		for id := range ask {
 			l.stale = l.stale || id.Kind == "CustomResourceDefinition"
 		}
@@ -182,12 +209,25 @@ func (l *lane) see(ctx context.Context, s *story, hub string, on map[string]*lab
 				}
 			}
 		}
-		var err error
 		if seen[name], err = l.observe(ctx, cluster, ask); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return seen, nil
+	return seen, rest, nil
+}
+
+// limit is how many rounds the story gets; one that has no end gets few.
+func (s *story) limit() int {
+	for _, r := range s.result {
+		for _, c := range r.Clusters {
+			if slices.ContainsFunc(c.Failures, func(f render.Failure) bool {
+				return strings.Contains(f.Message, "without end") || strings.Contains(f.Message, "does not settle")
+			}) {
+				return 3
+			}
+		}
+	}
+	return rounds
 }
 
 // reach names the clusters that a hub writes to, itself among them, each with the real one

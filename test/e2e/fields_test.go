@@ -27,7 +27,7 @@ func owned(o *unstructured.Unstructured) (*fieldpath.Set, string, error) {
 			continue
 		}
 		set := &fieldpath.Set{}
-		return set, m.APIVersion, set.FromJSON(bytes.NewReader(m.FieldsV1.Raw))
+		return set, m.APIVersion, set.FromJSON(bytes.NewReader(m.FieldsV1.GetRawBytes()))
 	}
 	return nil, "", nil
 }

@@ -28,7 +28,7 @@ type lane struct {
 }
 
 // lanes of the suite. TestMain fills them.
-var lanes chan *lane //nolint:gochecknoglobals // the labs outlive every test
+var lanes chan *lane
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 

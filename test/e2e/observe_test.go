@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -72,9 +73,7 @@ func observe(ctx context.Context, hub, on *lab.Cluster, ask map[object.ID]string
 		}
 	}
 	want := map[object.ID]string{}
-	for id, version := range ask {
-		want[id] = version
-	}
+	maps.Copy(want, ask)
 	for i := range all {
 		o := &all[i]
 		a := &applier{ready: lab.Condition(o, "Ready"), inventory: map[object.ID]string{}, suspended: suspended(o)}

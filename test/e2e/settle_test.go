@@ -18,35 +18,45 @@ import (
 	"github.com/bulkhead-dev/bulkhead/test/lab"
 )
 
+// unanswered is the status of a Kustomization that no controller has looked at.
+const unanswered = "(unanswered)"
+
 const (
 	requestedAt = "reconcile.fluxcd.io/requestedAt"
 	// rounds of asking all appliers to reconcile until nothing changes any more.
-	rounds = 14
+	rounds = 12
 	// patience with one round. An applier that waits for the health of its objects longer
 	// than that has applied them.
-	patience = 12 * time.Second
+	patience = 8 * time.Second
+	// dependencyTime is two rounds of the controllers' --requeue-dependency.
+	dependencyTime = 1200 * time.Millisecond
 )
 
 // settle asks every source and every Kustomization to reconcile, again and again, until a
 // round changes nothing. That is where the fleet ends up in hours, with its intervals.
-func (l *lane) settle(ctx context.Context, round *int, limit int) error {
+// It says whether they did come to rest.
+func (l *lane) settle(ctx context.Context, round *int, limit int) (bool, error) {
 	last := ""
 	for range limit {
 		*round++
 		token := strconv.Itoa(*round)
 		if err := l.sources(ctx, token); err != nil {
-			return err
+			return false, err
 		}
-		now, err := l.round(ctx, token)
+		seen, err := l.round(ctx, token)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if now == last {
-			return nil
+		if len(seen) == 1 && !strings.Contains(seen[0], unanswered) {
+			return true, nil // nobody whom it could wait for, and nobody who waits for it
+		}
+		now := strings.Join(seen, "\n")
+		if now == last && !strings.Contains(now, unanswered) {
+			return true, nil
 		}
 		last = now
 	}
-	return nil // it never settles; what is compared is the last round
+	return false, nil // what is compared is the last round
 }
 
 func list(ctx context.Context, on *lab.Cluster, apiVersion, kind string) ([]unstructured.Unstructured, error) {
@@ -105,16 +115,17 @@ func (l *lane) sources(ctx context.Context, token string) error {
 
 // round asks the Kustomizations, those too that appear meanwhile, waits for them, and
 // returns what it saw.
-func (l *lane) round(ctx context.Context, token string) (string, error) {
+func (l *lane) round(ctx context.Context, token string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var seen []string
+	var calm time.Time // since when all have answered
 	err := l.Wait(ctx, "the Kustomizations", func(ctx context.Context) (bool, error) {
 		all, err := list(ctx, l.hub, kustomizeAPI, "Kustomization")
 		if err != nil {
 			return false, err
 		}
-		ready := true
+		ready, waiting := true, false
 		seen = seen[:0]
 		for i := range all {
 			o := &all[i]
@@ -124,15 +135,23 @@ func (l *lane) round(ctx context.Context, token string) (string, error) {
 				}
 			}
 			ready = ready && handled(o, token) && o.GetDeletionTimestamp() == nil
+			waiting = waiting || lab.Condition(o, "Ready").Reason == "DependencyNotReady"
 			seen = append(seen, signature(o))
 		}
-		return ready, nil
+		switch {
+		case !ready:
+			calm = time.Time{}
+		case calm.IsZero():
+			calm = time.Now()
+		}
+		// A dependency that was at work itself is looked at once more by whoever waits for it.
+		return ready && (!waiting || time.Since(calm) > dependencyTime), nil
 	})
 	slices.Sort(seen)
 	if err != nil && ctx.Err() != nil && l.Err() == nil {
 		err = nil // some wait for health, or for what never comes
 	}
-	return strings.Join(seen, "\n"), err
+	return seen, err
 }
 
 // signature is what a round may not change.
@@ -142,5 +161,8 @@ func signature(o *unstructured.Unstructured) string {
 	ready := lab.Condition(o, "Ready")
 	inventory, _ := json.Marshal(status["inventory"])
 	spec, _ := json.Marshal(o.Object["spec"])
+	if ready.Status == "" && !suspended(o) {
+		ready.Status = unanswered
+	}
 	return fmt.Sprintln(o.GetNamespace(), o.GetName(), o.GetGeneration(), ready.Status, ready.Reason, revision, string(inventory), string(spec))
 }
