@@ -307,9 +307,9 @@ func unresolvedOf(c *render.Cluster, a *render.Applier) string {
 // inventory compares what an applier has applied with what it is rendered to.
 func (v *verdict) inventory(c *render.Cluster, a *render.Applier, live *applier, s *state) {
 	equal := true
-	rendered := map[object.ID]*object.Object{}
+	rendered := map[object.ID][]*object.Object{} // one object in two versions has one identity
 	for _, o := range a.Objects {
-		rendered[o.ID] = o // of two with one identity the last is applied last
+		rendered[o.ID] = append(rendered[o.ID], o)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(live.inventory), object.ID.Compare) {
 		if rendered[id] == nil {
@@ -323,7 +323,12 @@ func (v *verdict) inventory(c *render.Cluster, a *render.Applier, live *applier,
 			equal = false
 			continue
 		}
-		found := v.object(c, rendered[id], s)
+		var found []string
+		for _, o := range rendered[id] { // either may have been applied last
+			if found = v.object(c, o, s); len(found) == 0 {
+				break
+			}
+		}
 		for _, f := range found {
 			v.differ("%s: %s %s", a, id, f)
 		}

@@ -34,20 +34,23 @@ type applier struct {
 	unhealthy bool // its objects are applied, and it waits for them
 }
 
-// observe waits for what is being deleted, for a while, and reads the clusters.
-func (l *lane) observe(ctx context.Context, on *lab.Cluster, ask map[object.ID]string) (*state, error) {
+// observe waits for what is being deleted, for a while, and reads a cluster. It says
+// whether it had to wait.
+func (l *lane) observe(ctx context.Context, on *lab.Cluster, ask map[object.ID]string) (*state, bool, error) {
+	waited := false
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		s, err := observe(ctx, l.hub, on, ask)
 		if err != nil || time.Now().After(deadline) {
-			return s, err
+			return s, waited, err
 		}
 		going := false
 		for _, o := range s.objects {
 			going = going || o.GetDeletionTimestamp() != nil
 		}
 		if !going {
-			return s, nil
+			return s, waited, nil
 		}
+		waited = true
 		select {
 		case <-ctx.Done():
 		case <-time.After(300 * time.Millisecond):

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 )
 
 // page is what the suite writes its table into, between two marks.
@@ -156,15 +157,29 @@ func (r *record) close() error {
 	}
 	want := replace(text, "cases", all.String())
 	if os.Getenv("UPDATE") != "" {
-		if corpora > 0 {
+		if corpora > 0 && !testing.Short() {
 			want = replace(want, "corpora", r.public())
 		}
 		return os.WriteFile(page, []byte(want), 0o644)
 	}
-	if want != text {
+	if !maps.Equal(states(want), states(text)) {
 		return fmt.Errorf("%s does not say what this run saw; UPDATE=1 rewrites it", filepath.Clean(page))
 	}
 	return nil
+}
+
+// states are the last columns of the tables of cases: numbers may differ from run to run
+// where the order of events is open.
+func states(text string) map[string]string {
+	_, text, _ = strings.Cut(text, "<!-- cases -->")
+	text, _, _ = strings.Cut(text, "<!-- /cases -->")
+	found := map[string]string{}
+	for line := range strings.Lines(text) {
+		if cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|"); len(cells) == 8 && !strings.Contains(line, "**") {
+			found[strings.TrimSpace(cells[0])] = strings.TrimSpace(cells[7])
+		}
+	}
+	return found
 }
 
 // public is the table of the public fleets and the list of those left out.
