@@ -190,6 +190,15 @@ func (v *verdict) waits(c *render.Cluster, a *render.Applier, s *state) string {
 
 var gone = regexp.MustCompile(`in namespace (\S+) because|namespaces "([^"]+)" not found`)
 
+// doubtful says whether impact has a note that an object of the applier may be refused.
+func doubtful(told *impact.Cluster, a *render.Applier) bool {
+	return slices.ContainsFunc(told.Notes, func(n string) bool {
+		_, rest, ok := strings.Cut(n, "may refuse a change: ")
+		id, _, _ := strings.Cut(rest, " ")
+		return ok && slices.ContainsFunc(a.Objects, func(o *object.Object) bool { return o.ID.String() == id })
+	})
+}
+
 // foretold says whether impact has told that the apply of a new revision fails: an
 // immutable field, or a Namespace that the same commit deletes.
 func foretold(told *impact.Cluster, a *render.Applier, live *applier) bool {
@@ -201,7 +210,7 @@ func foretold(told *impact.Cluster, a *render.Applier, live *applier) bool {
 			return true
 		}
 	}
-	if slices.ContainsFunc(told.Notes, func(n string) bool { return strings.Contains(n, "may refuse a change") }) {
+	if doubtful(told, a) {
 		return true
 	}
 	m := gone.FindStringSubmatch(live.ready.Message)

@@ -190,7 +190,7 @@ func (s *story) open(hub, name string) map[object.ID]string {
 			case revision == 1 && a.State == render.Suspended:
 				why = "its applier is suspended by the commit itself, and may see the files first"
 			}
-			if slices.ContainsFunc(s.told(name).Notes, func(n string) bool { return strings.Contains(n, "may refuse a change") }) {
+			if doubtful(s.told(name), a) {
 				why = "the API server may refuse the change, by what Git does not say"
 			}
 			if a.Home != hub {
