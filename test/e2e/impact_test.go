@@ -100,10 +100,15 @@ func (v *verdict) impact(s *story, hub, name string, before, after *state) {
 	for _, id := range slices.SortedFunc(maps.Keys(ids), object.ID.Compare) {
 		is := happened(before.objects[id], after.objects[id])
 		may := expected(told[id])
-		if goesAlong(s.told(name), id) || slices.ContainsFunc(s.told(name).Notes, func(n string) bool {
+		if goesAlong(s.told(name), id) {
+			may = append(may, deleted)
+		}
+		if slices.ContainsFunc(s.told(name).Notes, func(n string) bool {
 			return strings.HasPrefix(n, id.String()+" may be deleted")
 		}) {
-			may = append(may, deleted)
+			// The objects of a stage are tried at once, and the first that is refused cancels
+			// the rest: before or after this one has been deleted.
+			may = append(may, deleted, nothing)
 		}
 		switch {
 		case open[id] != "":
