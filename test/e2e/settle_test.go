@@ -25,6 +25,10 @@ const (
 	requestedAt = "reconcile.fluxcd.io/requestedAt"
 	// rounds of asking all appliers to reconcile until nothing changes any more.
 	rounds = 12
+	// growing is how many more rounds there are while appliers appear, and endless the number
+	// of them that is more than the render follows in a chain without end.
+	growing = 24
+	endless = 40
 	// patience with one round. An applier that waits for the health of its objects longer
 	// than that has applied them.
 	patience = 8 * time.Second
@@ -36,8 +40,8 @@ const (
 // round changes nothing. That is where the fleet ends up in hours, with its intervals.
 // It says whether they did come to rest.
 func (l *lane) settle(ctx context.Context, round *int, limit int) (bool, error) {
-	last := ""
-	for range limit {
+	last, most := "", 0
+	for n := limit + growing; limit > 0 && n > 0; n-- {
 		*round++
 		token := strconv.Itoa(*round)
 		if err := l.sources(ctx, token); err != nil {
@@ -50,6 +54,13 @@ func (l *lane) settle(ctx context.Context, round *int, limit int) (bool, error) 
 		if len(seen) == 1 && !strings.Contains(seen[0], unanswered) {
 			return true, nil // nobody whom it could wait for, and nobody who waits for it
 		}
+		if len(seen) > endless {
+			return false, nil
+		}
+		if len(seen) <= most {
+			limit--
+		}
+		most = max(most, len(seen))
 		now := strings.Join(seen, "\n")
 		if now == last && !strings.Contains(now, unanswered) {
 			return true, nil
