@@ -47,6 +47,9 @@ type FleetSpec struct {
 	// Sources says where the trees behind Flux source URLs are when rendering
 	// offline. Each URL occurs once. Unset: only the hub's own URL is known.
 	Sources []Source `json:"sources,omitempty"`
+	// Fetch says what may be fetched of what sources refer to and Git does not hold.
+	// Unset: nothing, unless a flag allows it.
+	Fetch Fetch `json:"fetch,omitzero"`
 	// Gates are rules that a change must pass, as a JSON array. Kept as written;
 	// this package reads nothing in them.
 	Gates json.RawMessage `json:"gates,omitempty"`
@@ -77,6 +80,14 @@ type Source struct {
 	// Rev is the Git revision to read in the repository at Path. Unset: the
 	// revision that the Flux source's own ref asks for.
 	Rev string `json:"rev,omitempty"`
+}
+
+// Fetch is what rendering may reach over the network.
+type Fetch struct {
+	// Hosts that charts, artifacts and repositories may be fetched from: "ghcr.io",
+	// "registry.example.com:5000", "*.example.com" for all names below example.com.
+	// Each has a public address: others need a flag on the command line.
+	Hosts []string `json:"hosts,omitempty"`
 }
 
 // Cluster is one Flux entry point: a ref, one or more paths, and variables.

@@ -1,0 +1,5 @@
+//go:build race
+
+package resourceset
+
+const raceDetector = true
