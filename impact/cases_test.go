@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -78,12 +79,51 @@ func tell(t *testing.T, c *fleetcase.Case) *story {
 		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
 	}
 	s := &story{opts: impact.Options{Files: differing(c.Before, c.After)}}
-	repo.Tree = tree.FromBlobs(c.Before)
+	repo.Tree, opts.Fetch = tree.FromBlobs(c.Before), fetch(t, c, 0)
 	s.before = rendered(t, repo, opts)
-	repo.Tree, opts.Before = tree.FromBlobs(c.After), s.before
+	repo.Tree, opts.Fetch, opts.Before = tree.FromBlobs(c.After), fetch(t, c, 1), s.before
 	s.after = rendered(t, repo, opts)
 	s.report = impact.Between(s.before, s.after, s.opts)
 	return s
+}
+
+// fetch gives what a case serves in one revision; nil when it serves nothing.
+func fetch(t *testing.T, c *fleetcase.Case, revision int) render.Fetch {
+	t.Helper()
+	if !c.Serves() {
+		return nil
+	}
+	s, err := c.Served(revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return served{s}
+}
+
+// served is a [render.Fetch] of what a case serves in one revision.
+type served struct{ *fleetcase.Served }
+
+func (s served) OCI(ctx context.Context, r *sourcev1.OCIRepository) (*render.Fetched, error) {
+	return told(s.Served.OCI(ctx, r))
+}
+
+func (s served) Chart(ctx context.Context, r *sourcev1.HelmRepository, name, version string) (*render.Fetched, error) {
+	return told(s.Served.Chart(ctx, r, name, version))
+}
+
+func (served) Bucket(_ context.Context, b *sourcev1.Bucket) (*render.Fetched, error) {
+	return told(nil, fmt.Errorf("%w: bucket %s", fleetcase.ErrUnknown, b.Spec.BucketName))
+}
+
+func (served) Git(_ context.Context, g *sourcev1.GitRepository) (*render.Fetched, error) {
+	return told(nil, fmt.Errorf("%w: %s", fleetcase.ErrUnknown, g.Spec.URL))
+}
+
+func told(a *fleetcase.Answer, err error) (*render.Fetched, error) {
+	if err != nil {
+		return nil, &render.FetchError{Reason: err.Error(), Invalid: errors.Is(err, fleetcase.ErrMissing)}
+	}
+	return &render.Fetched{Revision: a.Revision, Tree: a.Tree, Data: a.Data}, nil
 }
 
 // differing lists the files that are not the same in both.

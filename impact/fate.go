@@ -70,6 +70,9 @@ func (p *pair) fate(ch *Change, before owned) (Fate, string) {
 // collected says what one applier's garbage collection does with an object that
 // it rendered before and does not render after.
 func (p *pair) collected(o *object.Object, k *render.Applier) (Fate, string) {
+	if k.Release != nil {
+		return p.uninstalled(o, k)
+	}
 	now := p.after.appliers[key{k.Home, k.Applier}]
 	deletes, why := Deleted, "pruned by "+k.String()
 	switch {
@@ -189,6 +192,9 @@ func (p *pair) moveFate(ch *Change, before, after owned) (Fate, string) {
 			return f, why + ", and created again: " + ch.Recreated
 		}
 		if f == Deleted {
+			if now, ok := after.at(ch.ID); ok && (k.Release != nil || now.applier.Release != nil) {
+				return Unsure, whyTaken(k, now.applier, why)
+			}
 			why = "kept if " + ch.After.Origin.Owner().String() + " applies first, else deleted and created again: " + why
 			if moved := p.before.appliers[key{ch.Cluster, applierOf(ch.ID)}]; moved != nil {
 				if deletes, _ := finalizes(moved); deletes && len(moved.Objects) > 0 {
@@ -200,4 +206,16 @@ func (p *pair) moveFate(ch *Change, before, after owned) (Fate, string) {
 		return f, why
 	}
 	return "", ""
+}
+
+// whyTaken says why an object is deleted although another applier has taken it over: Helm
+// does not look who owns what it deletes, and does not take off the labels by which a
+// Kustomization knows its own.
+//
+// Source: helm.sh/helm/v4 v4.2.4 pkg/kube/client.go Update.
+func whyTaken(old, now *render.Applier, why string) string {
+	if old.Release != nil {
+		return why + ", whoever has applied it since; " + now.String() + " creates it again when it applies after that"
+	}
+	return why + ", also after " + now.String() + " has taken it over, as its labels stay; Helm does not create it again before its next upgrade"
 }

@@ -30,6 +30,9 @@ func (p *pair) files(changed []string) (waits []Wait, unread []string) {
 		for _, a := range s.appliers {
 			for _, f := range changed {
 				if !a.Own || !reads(a, f) {
+					if a.Holds(f) {
+						delete(left, f)
+					}
 					continue
 				}
 				if !a.Pinned {

@@ -25,9 +25,11 @@ func Between(before, after *render.Result, opts Options) *Report {
 	var all []*compared
 	for _, name := range p.names() {
 		c := p.compare(name)
+		p.releases(c)
 		p.refuse(c)
 		all = append(all, c)
 	}
+	p.wait()
 	for _, c := range all {
 		p.judge(c)
 		r.Clusters = append(r.Clusters, c.Cluster)

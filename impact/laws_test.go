@@ -97,7 +97,7 @@ func checkChange(t tester, ch *impact.Change) {
 	if (ch.Before == nil) != (ch.Kind == impact.Added) || (ch.After == nil) != (ch.Kind == impact.Removed) {
 		t.Errorf("%s %s on %s: before %v, after %v", ch.Kind, ch.ID, ch.Cluster, ch.Before, ch.After)
 	}
-	if len(ch.Edits) == 0 && ch.Kind == impact.Changed || len(ch.Edits) > 0 && (ch.Kind == impact.Added || ch.Kind == impact.Removed) {
+	if len(ch.Edits) == 0 && ch.Kind == impact.Changed && ch.Recreated == "" || len(ch.Edits) > 0 && (ch.Kind == impact.Added || ch.Kind == impact.Removed) {
 		t.Errorf("%s %s on %s has %d edits", ch.Kind, ch.ID, ch.Cluster, len(ch.Edits))
 	}
 	if fated := ch.Kind == impact.Removed; fated && (ch.Fate == "" || ch.Why == "") || (ch.Kind == impact.Added || ch.Kind == impact.Changed) && ch.Fate != "" {

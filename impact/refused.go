@@ -15,13 +15,41 @@ import (
 type refusal struct {
 	stage render.Stage
 	why   string // "" when the render has failures that say so
+	waits bool   // it is not applied at all: what it depends on fails
 }
 
 func (r *refusal) of(applier object.Applier) string {
 	if r.why == "" {
 		return applier.String() + " is refused by the API server after the change"
 	}
+	if r.waits {
+		return applier.String() + " waits for " + r.why
+	}
 	return applier.String() + ": the apply will be refused: " + r.why
+}
+
+// wait finds the appliers after the change that depend on one that fails, also through
+// others: they are not reconciled until that is fixed.
+//
+// Source: kustomize-controller v1.9.5 and helm-controller v1.6.4, checkDependencies.
+func (p *pair) wait() {
+	for again := true; again; {
+		again = false
+		for k, a := range p.after.appliers {
+			if r := p.refusal(a); r != nil && r.stage == render.Definitions || !settled(a) {
+				continue
+			}
+			for _, id := range a.DependsOn {
+				d := p.after.appliers[key{k.home, id}]
+				if d == nil || d.State != render.Failed && p.refusal(d) == nil {
+					continue
+				}
+				p.refused[k] = refusal{stage: render.Definitions, why: id.String() + ", which fails", waits: true}
+				again = true
+				break
+			}
+		}
+	}
 }
 
 // refusal is that of an applier after the change; nil for none that is known.
@@ -41,7 +69,7 @@ func (p *pair) refusal(k *render.Applier) *refusal {
 func (p *pair) refuse(c *compared) {
 	for _, kind := range []Kind{Changed, Moved} { // what an old owner prunes depends on its own refusal
 		for _, ch := range c.Changes {
-			if ch.Kind != kind || len(p.fixed.of(ch.ID)) == 0 || !live(ch.ID, c.a) {
+			if ch.Kind != kind || ch.Refused+ch.Recreated != "" || len(p.fixed.of(ch.ID)) == 0 || !live(ch.ID, c.a) {
 				continue
 			}
 			for _, k := range c.b.owners[ch.ID] {
@@ -89,7 +117,7 @@ func (p *pair) update(c *compared, ch *Change, k *render.Applier, after *object.
 		})
 		at, stage := key{k.Home, k.Applier}, render.StageOf(after)
 		if r, ok := p.refused[at]; !ok || stage < r.stage {
-			p.refused[at] = refusal{stage, what}
+			p.refused[at] = refusal{stage: stage, why: what}
 		}
 		c.Refused = append(c.Refused, k.Applier)
 	}
@@ -135,7 +163,7 @@ func (p *pair) withhold(c *compared) {
 		switch {
 		case by != nil && (ch.Recreated == "" || by.stage < render.StageOf(ch.After)):
 			ch.Refused, ch.Recreated = by.of(ch.After.Origin.Owner()), ""
-		case ch.Recreated != "":
+		case ch.Recreated != "" && !strings.Contains(ch.Recreated, "installed anew"):
 			note := ch.ID.String() + " is deleted and created again: " + ch.Recreated
 			if by != nil {
 				note = ch.ID.String() + " may be deleted and not created again: " + ch.Recreated + ", but " + by.of(ch.After.Origin.Owner())

@@ -101,8 +101,8 @@ func (s *side) messages(k key) []string {
 }
 
 // unknown compares what is unresolved on the two sides, but for what other parts
-// of the report tell: appliers that are withheld, and appliers of a kind that is
-// not rendered, which come and go as objects.
+// of the report tell: appliers that are withheld, and releases of charts that are not
+// at hand, which come and go as objects.
 func (p *pair) unknown(cluster string, withheld []Withheld) []Unknown {
 	var out []Unknown
 	told := map[object.Applier]bool{}
@@ -119,7 +119,7 @@ func (p *pair) unknown(cluster string, withheld []Withheld) []Unknown {
 		}
 		for _, u := range from.Unresolved {
 			a := from.Applier(u.Applier)
-			if told[u.Applier] || u.Kind == render.UnresolvedApplier || a != nil && slices.ContainsFunc(a.Chain, func(up object.Applier) bool { return told[up] }) {
+			if told[u.Applier] || u.Kind == render.UnresolvedChart || a != nil && slices.ContainsFunc(a.Chain, func(up object.Applier) bool { return told[up] }) {
 				continue
 			}
 			if to == nil || !slices.Contains(to.Unresolved, u) {

@@ -54,7 +54,7 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 	r := &Result{Notes: e.fleet.notes}
 	for _, name := range slices.Sorted(maps.Keys(clusters)) {
 		c := clusters[name]
-		c.Profile = e.profile(&asker{state: &state{fresh: final}}, name)
+		c.Profile = e.profile(&asker{state: &state{fresh: final}}, name, kustomizeController)
 		if c.Profile.before(8, 0) {
 			c.Notes = append(c.Notes, Note{name, "kustomize-controller " + c.Profile.Version + " has an older kustomize than the one that renders here, that of " + newestController})
 		}
@@ -78,13 +78,18 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 // objects with two owners.
 func (c *Cluster) collect() {
 	scope := c.scopes()
+	c.yield()
 	owners := map[object.ID][]object.Applier{}
 	var all []*object.Object
 	for _, a := range c.Appliers {
 		c.homeless(a, scope)
 		for i, o := range a.Objects {
+			was := o.ID
 			o = scope.correct(o)
 			a.Objects[i] = o
+			if a.Release != nil && was != o.ID {
+				a.Release.correct(was, o.ID)
+			}
 			if own := owners[o.ID]; !slices.Contains(own, a.Applier) {
 				owners[o.ID] = append(own, a.Applier)
 			}
@@ -102,6 +107,49 @@ func (c *Cluster) collect() {
 		}
 	}
 	slices.SortFunc(c.Conflicts, func(a, b Conflict) int { return a.ID.Compare(b.ID) })
+}
+
+// yield takes out of a release what Helm makes only when it is missing and somebody
+// else applies: then Helm does not.
+func (c *Cluster) yield() {
+	extra := map[object.ID]bool{}
+	for _, a := range c.Appliers {
+		if a.Release != nil {
+			maps.Copy(extra, a.Release.Extra)
+		}
+	}
+	if len(extra) == 0 {
+		return
+	}
+	taken := map[object.ID]bool{}
+	for _, a := range c.Appliers {
+		for _, o := range a.Objects {
+			if extra[o.ID] && (a.Release == nil || !a.Release.Extra[o.ID]) {
+				taken[o.ID] = true
+			}
+		}
+	}
+	for _, a := range c.Appliers {
+		if a.Release == nil || len(a.Release.Extra) == 0 {
+			continue
+		}
+		a.Objects = slices.DeleteFunc(slices.Clone(a.Objects), func(o *object.Object) bool {
+			gone := a.Release.Extra[o.ID] && taken[o.ID]
+			if a.Release.Extra[o.ID] {
+				taken[o.ID] = true // of several releases, the first
+			}
+			return gone
+		})
+	}
+}
+
+// correct follows an object whose namespace was taken off.
+func (r *Release) correct(was, is object.ID) {
+	delete(r.Defaulted, was)
+	if names := r.Unknowable[was]; names != nil {
+		delete(r.Unknowable, was)
+		r.Unknowable[is] = names
+	}
 }
 
 // homeless reports namespaced objects without a namespace: there is no default,

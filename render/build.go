@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,6 +28,9 @@ type build struct {
 	err     error
 	remotes []string // remote bases left out
 	lenient bool     // patches that matched nothing were let pass, because of remotes
+	decrypt Decrypt  // nil: ciphertext stays
+
+	revealed []string // values of files that were ciphertext
 
 	origins func() []string // the file of each item, found out when first asked
 }
@@ -37,6 +41,8 @@ type item struct {
 	json   []byte
 	usage  *usage // the variables its text refers to; nil when it holds none
 	optOut bool   // kustomize.toolkit.fluxcd.io/substitute: disabled
+	// secrets are values in it that were ciphertext.
+	secrets []string
 	// finished objects by the values they were made with.
 	finished sync.Map // string -> *finished
 }
@@ -58,9 +64,12 @@ func preloadSchema() {
 
 // runBuild generates the kustomization file of spec and builds it, reading in
 // alone. It never returns an error: a failed build is a value too.
-func runBuild(ctx context.Context, t *tree.Tree, inspect *inspector, spec buildSpec) *build {
+func runBuild(ctx context.Context, t *tree.Tree, inspect *inspector, spec buildSpec, decrypt Decrypt) *build {
 	rec := tree.Record(t)
 	b := &build{spec: spec, tree: t}
+	if spec.Decrypt {
+		b.decrypt = decrypt
+	}
 	m, err := kustomized(ctx, rec, inspect, b, false)
 	var remote *remoteError
 	if err != nil && len(b.remotes) > 0 && !errors.As(err, &remote) {
@@ -70,7 +79,7 @@ func runBuild(ctx context.Context, t *tree.Tree, inspect *inspector, spec buildS
 		}
 	}
 	if err == nil {
-		b.items, err = readItems(m)
+		b.items, err = readItems(m, b)
 	}
 	b.err = err
 	b.reads = rec.Trace()
@@ -90,7 +99,14 @@ func kustomized(ctx context.Context, rec *tree.Recorder, inspect *inspector, b *
 	if e, err := rec.Stat(name); err == nil && e.IsDir() {
 		return nil, fmt.Errorf("write %s: it is a directory", name) // the controller writes the manifest there
 	}
-	fsys := &artifactFS{in: rec, inspect: inspect, lenient: lenient, overlay: map[string][]byte{name: manifest}}
+	open := &opener{in: rec, decrypt: b.decrypt, overlay: map[string][]byte{name: manifest}, visited: map[string]bool{}}
+	if b.decrypt != nil {
+		if err := open.sources(b.spec.Path); err != nil {
+			return nil, err
+		}
+		b.revealed = open.revealed
+	}
+	fsys := &artifactFS{in: rec, inspect: inspect, lenient: lenient, overlay: open.overlay}
 	m, err := krustyRun(fsys, artifactRoot+"/"+b.spec.Path)
 	if errors.Is(err, errOpenAPI) || fsys.openapi {
 		fsys = &artifactFS{in: rec, inspect: inspect, lenient: lenient, overlay: fsys.overlay, exclusive: true}
@@ -132,7 +148,7 @@ func krustyRun(fsys *artifactFS, dir string) (m resmap.ResMap, err error) {
 // checks of each.
 //
 // Source: kustomize-controller v1.9.5, KustomizationReconciler.build.
-func readItems(m resmap.ResMap) ([]*item, error) {
+func readItems(m resmap.ResMap, b *build) ([]*item, error) {
 	schema.RLock() // an object's identity asks the global schema
 	defer schema.RUnlock()
 	items := make([]*item, 0, m.Size())
@@ -144,7 +160,15 @@ func readItems(m resmap.ResMap) ([]*item, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", res.CurId(), err)
 		}
-		it := &item{id: res.CurId(), json: data}
+		it := &item{id: res.CurId(), secrets: b.revealed}
+		if b.decrypt != nil {
+			plain, secrets, err := (&opener{decrypt: b.decrypt}).resource(data)
+			if err != nil {
+				return nil, fmt.Errorf("decrypt %s: %w", res.CurId(), err)
+			}
+			data, it.secrets = plain, append(slices.Clone(it.secrets), secrets...)
+		}
+		it.json = data
 		it.optOut = res.GetLabels()[substituteKey] == disabled || res.GetAnnotations()[substituteKey] == disabled
 		if !it.optOut && strings.Contains(string(data), "$") {
 			it.usage = newUsage(data)
@@ -162,7 +186,7 @@ func (b *build) findOrigins(inspect *inspector) []string {
 	if b.err != nil {
 		return files
 	}
-	again := &build{spec: b.spec, tree: b.tree}
+	again := &build{spec: b.spec, tree: b.tree, decrypt: b.decrypt}
 	again.spec.origins = true
 	m, err := kustomized(context.Background(), tree.Record(b.tree), inspect, again, b.lenient)
 	if err != nil || m.Size() != len(files) {

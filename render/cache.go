@@ -3,10 +3,10 @@ package render
 import (
 	"context"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/bulkhead-dev/bulkhead/render/release"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
@@ -15,26 +15,16 @@ import (
 // vain, is the same in the tree at hand. The zero value is ready; a Cache is safe
 // for concurrent use and must not be copied.
 type Cache struct {
-	mu      sync.Mutex
-	builds  map[string][]*build // by build spec
-	known   map[flight]*build   // what is right for a spec on a tree
-	running map[flight]*call
-	once    sync.Once
-	inspect *inspector
-	slots   chan struct{}
+	builds   memo[*build]
+	charts   memo[*charted]
+	releases memo[*chartOutput]
+	charter  release.Renderer
+	once     sync.Once
+	inspect  *inspector
+	slots    chan struct{}
 
 	asked, run, substitutions, substituted atomic.Int64
-}
-
-// flight is a build on its way, so that two appliers do not run the same one.
-type flight struct {
-	spec string
-	tree *tree.Tree
-}
-
-type call struct {
-	done chan struct{}
-	b    *build
+	releasesAsked, releasesRun             atomic.Int64
 }
 
 func (c *Cache) init(parallel int) {
@@ -42,79 +32,34 @@ func (c *Cache) init(parallel int) {
 		if parallel <= 0 {
 			parallel = runtime.GOMAXPROCS(0)
 		}
-		c.builds = map[string][]*build{}
-		c.known = map[flight]*build{}
-		c.running = map[flight]*call{}
 		c.inspect = &inspector{files: map[tree.Hash]*inspected{}, decoded: map[tree.Hash]error{}}
+		c.charter.Guard = sharingSchema
 		c.slots = make(chan struct{}, parallel)
 	})
 }
 
-// build returns the build of spec on t, run at most once for equal inputs.
-func (c *Cache) build(ctx context.Context, t *tree.Tree, spec buildSpec) *build {
-	c.asked.Add(1)
-	key := spec.key()
-	f := flight{key, t}
-	c.mu.Lock()
-	if b := c.known[f]; b != nil {
-		c.mu.Unlock()
-		return b
-	}
-	candidates := c.builds[key]
-	if running, ok := c.running[f]; ok {
-		c.mu.Unlock()
-		<-running.done
-		return running.b
-	}
-	own := &call{done: make(chan struct{})}
-	c.running[f] = own
-	c.mu.Unlock()
-
-	defer close(own.done)
-	for _, b := range candidates {
-		if b.reads.Holds(t) {
-			own.b = b
-			c.finish(f, b, false)
-			return b
-		}
-	}
+// slot waits for leave to do heavy work, and returns what gives it back.
+func (c *Cache) slot() (leave func()) {
 	c.slots <- struct{}{}
-	defer func() { <-c.slots }()
-	c.run.Add(1)
-	own.b = runBuild(ctx, t, c.inspect, spec)
-	if ctx.Err() != nil {
-		c.finish(f, nil, false) // cut short: not an answer to keep
-		return own.b
-	}
-	c.finish(f, own.b, true)
-	return own.b
+	return func() { <-c.slots }
 }
 
-// maxKept bounds the builds kept for one spec, oldest out first.
-const maxKept = 8
-
-func (c *Cache) finish(f flight, b *build, fresh bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.running, f)
-	if b == nil {
-		return
-	}
-	c.known[f] = b
-	if !fresh {
-		return
-	}
-	kept := append(slices.Clone(c.builds[f.spec]), b) // readers may hold the old list
-	if len(kept) > maxKept {
-		kept = kept[len(kept)-maxKept:]
-	}
-	c.builds[f.spec] = kept
+// build returns the build of spec on t, run at most once for equal inputs.
+func (c *Cache) build(ctx context.Context, t *tree.Tree, spec buildSpec, decrypt Decrypt) *build {
+	c.asked.Add(1)
+	return c.builds.get(ctx, spec.key(), t, func() (*build, tree.Trace) {
+		defer c.slot()()
+		c.run.Add(1)
+		b := runBuild(ctx, t, c.inspect, spec, decrypt)
+		return b, b.reads
+	})
 }
 
 func (c *Cache) stats() Stats {
 	return Stats{
 		Builds: int(c.asked.Load()), BuildsRun: int(c.run.Load()),
 		Substitutions: int(c.substitutions.Load()), Substituted: int(c.substituted.Load()),
+		Releases: int(c.releasesAsked.Load()), ReleasesRun: int(c.releasesRun.Load()),
 	}
 }
 
@@ -122,5 +67,6 @@ func (s Stats) minus(o Stats) Stats {
 	return Stats{
 		Builds: s.Builds - o.Builds, BuildsRun: s.BuildsRun - o.BuildsRun,
 		Substitutions: s.Substitutions - o.Substitutions, Substituted: s.Substituted - o.Substituted,
+		Releases: s.Releases - o.Releases, ReleasesRun: s.ReleasesRun - o.ReleasesRun,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -110,11 +111,44 @@ func prepare(tb testing.TB, c *fleetcase.Case) *fleetCase {
 	for _, d := range c.Clusters {
 		p.opts.Clusters = append(p.opts.Clusters, Declared{Name: d.Name, Paths: d.Paths})
 	}
+	if c.Serves() {
+		served, err := c.Served(0)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		p.opts.Fetch = servedCase{served}
+	}
 	for _, line := range c.Directives["show"] {
 		f := strings.Fields(line)
 		p.show[f[0]] = f[1:]
 	}
 	return p
+}
+
+// servedCase is a [Fetch] of what a case serves in one revision.
+type servedCase struct{ *fleetcase.Served }
+
+func (s servedCase) OCI(ctx context.Context, r *sourcev1.OCIRepository) (*Fetched, error) {
+	return told(s.Served.OCI(ctx, r))
+}
+
+func (s servedCase) Chart(ctx context.Context, r *sourcev1.HelmRepository, name, version string) (*Fetched, error) {
+	return told(s.Served.Chart(ctx, r, name, version))
+}
+
+func (servedCase) Bucket(_ context.Context, b *sourcev1.Bucket) (*Fetched, error) {
+	return told(nil, fmt.Errorf("%w: bucket %s", fleetcase.ErrUnknown, b.Spec.BucketName))
+}
+
+func (servedCase) Git(_ context.Context, g *sourcev1.GitRepository) (*Fetched, error) {
+	return told(nil, fmt.Errorf("%w: %s", fleetcase.ErrUnknown, g.Spec.URL))
+}
+
+func told(a *fleetcase.Answer, err error) (*Fetched, error) {
+	if err != nil {
+		return nil, &FetchError{Reason: err.Error(), Invalid: errors.Is(err, fleetcase.ErrMissing)}
+	}
+	return &Fetched{Revision: a.Revision, Tree: a.Tree, Data: a.Data}, nil
 }
 
 // syncOf is [fleetcase.Sync].
@@ -287,7 +321,7 @@ func (c *fleetCase) compare(t *testing.T) int {
 			continue
 		}
 		alike := plain1(t, []any{fmt.Sprintf("%p", ev.applier.build), ev.ks.Spec.PostBuild, ev.ks.Spec.CommonMetadata, ev.applier.Namespace, ev.ks.Spec.Decryption})
-		if !done[alike] && compareWithUpstream(t, e, ev, now[key.home], d) {
+		if !done[alike] && compareWithUpstream(t, e, ev, now.on(key.home), d) {
 			done[alike] = true
 		}
 	}

@@ -166,10 +166,10 @@ func compareWithUpstream(t *testing.T, e *engine, ev *evaluation, objects map[ob
 		}
 	}
 	objects = withMissing(t, ev, objects, e.fleet.variables[a.Home])
-	ask := &asker{state: &state{fresh: index{a.Home: objects}}}
+	ask := &asker{state: &state{fresh: index{a.Home: &shelf{objects: objects}}}}
 	ks := ev.ks.DeepCopy()
 	ks.Name = a.Name // differs for a cluster's second entry folder
-	want, err := upstream(t, ks, d.of(t, a.build.tree), clusterReader{objects: objects}, e.profile(ask, a.Home))
+	want, err := upstream(t, ks, d.of(t, a.build.tree), clusterReader{objects: objects}, e.profile(ask, a.Home, kustomizeController))
 	failed := a.State == Failed
 	if failed != (err != nil) {
 		t.Errorf("%s on %s: failed %v (%v), upstream says %v", a, a.Home, failed, ev.failures, err)
@@ -287,7 +287,7 @@ func TestLikeUpstreamOnCorpora(t *testing.T) {
 				if raceDetector && sample >= 2 {
 					break
 				}
-				if compareWithUpstream(t, e, evals[key], now[key.home], d) {
+				if compareWithUpstream(t, e, evals[key], now.on(key.home), d) {
 					compared++
 					sample++
 				} else {

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
 	"github.com/bulkhead-dev/bulkhead/object"
 )
@@ -58,6 +58,7 @@ type evaluator struct {
 	// inherited are the values from Secrets that are in the Kustomization itself,
 	// secrets all that were met: none may be in a text.
 	inherited, secrets []string
+	generating         int // how deep in generators that read what others make
 }
 
 // evaluate does for one applier what its controller would.
@@ -65,10 +66,13 @@ func (e *engine) evaluate(ctx context.Context, n *node, st *state) *evaluation {
 	out := &evaluation{node: n, body: hashOf(n.object)}
 	out.applier = &Applier{Applier: n.id, Home: n.home, Root: n.root, Target: n.home, State: Built, Chain: n.chain}
 	v := &evaluator{e: e, ctx: ctx, ask: &asker{state: st}, out: out}
-	if n.id.Kind == kustomizev1.KustomizationKind {
+	switch n.id.Kind {
+	case kustomizev1.KustomizationKind:
 		v.kustomization()
-	} else {
-		v.unrendered()
+	case helmv2.HelmReleaseKind:
+		v.helmRelease()
+	default:
+		v.resourceSet()
 	}
 	out.asked = v.ask.asked
 	v.scrub()
@@ -116,21 +120,6 @@ func (v *evaluator) incomplete() {
 	}
 }
 
-// unrendered notes an applier whose kind is not rendered.
-func (v *evaluator) unrendered() {
-	n, a := v.out.node, v.out.applier
-	a.State = Incomplete
-	content := n.object.Body().Map()
-	if ref, ok := at(content, "spec", "kubeConfig").(map[string]any); ok {
-		a.Target = v.e.target(n.home, n.id.Namespace, ref)
-	}
-	if on, _ := at(content, "spec", "suspend").(bool); on {
-		a.State = Suspended
-		return
-	}
-	v.unknown(UnresolvedApplier, n.id.String(), n.id.Kind+" is not rendered", "")
-}
-
 func (v *evaluator) kustomization() {
 	n, a := v.out.node, v.out.applier
 	v.ks = &kustomizev1.Kustomization{}
@@ -153,7 +142,7 @@ func (v *evaluator) kustomization() {
 			v.out.notes = append(v.out.notes, Note{n.id.String(), "spec." + field + " is not a field of kustomize.toolkit.fluxcd.io/v1: it is dropped"})
 		}
 	}
-	v.profile = v.e.profile(v.ask, n.home)
+	v.profile = v.e.profile(v.ask, n.home, kustomizeController)
 	spec := &v.ks.Spec
 	v.prune(spec)
 	v.facts(spec)
@@ -230,75 +219,36 @@ func (v *evaluator) source() (opened, bool) {
 		ns = n.id.Namespace
 	}
 	name := ref.Kind + "/" + ns + "/" + ref.Name
-	if v.profile.NoCrossNamespaceRefs && ns != n.id.Namespace {
-		v.fail("source", "", "the controller runs with --no-cross-namespace-refs",
-			"can't access '%s', cross-namespace references have been blocked", name)
+	if !v.allowed(ref.Kind, ns, ref.Name, n.id.Namespace) {
 		return opened{}, false
 	}
-	switch ref.Kind {
-	case sourcev1.GitRepositoryKind:
-		o := v.gitRepository(ns, ref.Name, 0)
-		if o.failure != "" {
-			v.fail("source", "", o.hint, "%s: %s", name, o.failure)
-		} else if o.tree == nil {
-			v.incomplete()
-			v.unknown(UnresolvedSource, name, o.unknown, o.hint)
-		}
-		return o, o.tree != nil && o.failure == ""
-	case sourcev1.OCIRepositoryKind, sourcev1.BucketKind, sourcev1.ExternalArtifactKind:
-		v.incomplete()
-		v.unknown(UnresolvedSource, name, "the content of an "+ref.Kind+" is not in Git", "")
-	default:
+	if !sourceKind(ref.Kind) {
 		v.fail("source", "", "", "source kind %q is not supported", ref.Kind)
+		return opened{}, false
+	}
+	o := v.open(ref.Kind, ns, ref.Name)
+	if o.tree == nil && o.data != nil {
+		o = v.e.sources.unpacked(v.ctx, o)
+	}
+	switch {
+	case o.failure != "":
+		v.fail("source", "", o.hint, "%s: %s", name, o.failure)
+	case o.tree == nil:
+		v.incomplete()
+		v.unknown(UnresolvedSource, name, o.unknown, o.hint)
+	default:
+		return o, true
 	}
 	return opened{}, false
-}
-
-// maxIncludes bounds how deep GitRepositories include each other.
-const maxIncludes = 8
-
-func (v *evaluator) gitRepository(ns, name string, depth int) opened {
-	n := v.out.node
-	o := v.ask.get(n.home, object.ID{Group: sourcev1.GroupVersion.Group, Kind: sourcev1.GitRepositoryKind, Namespace: ns, Name: name})
-	entry := v.e.entryWithSource(n.home, ns, name)
-	if o == nil && entry == nil {
-		return opened{unknown: "no such object is rendered for cluster " + n.home, hint: "create it in Git, or declare the cluster's own source"}
-	}
-	if o == nil {
-		return v.e.sources.entry(v.ctx, entry, artifactSpec{})
-	}
-	v.secrets = append(v.secrets, o.Body().Sensitive()...)
-	var g sourcev1.GitRepository
-	if err := decode(o.Body().Map(), &g); err != nil {
-		return opened{failure: err.Error()}
-	}
-	if g.Spec.Suspend {
-		return opened{unknown: "the source is suspended: which revision its artifact holds is known to the cluster alone"}
-	}
-	spec, bad := specOf(&g, func(name string) opened {
-		if depth >= maxIncludes {
-			return opened{failure: "includes go round in a circle"}
-		}
-		return v.gitRepository(ns, name, depth+1)
-	})
-	if bad != nil {
-		return *bad
-	}
-	if entry != nil {
-		same := *entry
-		if same.URL = g.Spec.URL; g.Spec.Reference != nil && !entry.fixedRef {
-			same.Ref = g.Spec.Reference
-		}
-		return v.e.sources.entry(v.ctx, &same, spec)
-	}
-	return v.e.sources.git(v.ctx, &g, spec)
 }
 
 // build builds the folder and turns what comes out into objects.
 func (v *evaluator) build(src opened) {
 	a := v.out.applier
-	b := v.e.cache.build(v.ctx, src.tree, newBuildSpec(&v.ks.Spec, a.Path, v.profile))
-	a.build, a.reads = b, b.reads
+	spec := newBuildSpec(&v.ks.Spec, a.Path, v.profile)
+	spec.Decrypt = v.e.opts.Decrypt != nil && decrypts(&v.ks.Spec)
+	b := v.e.cache.build(v.ctx, src.tree, spec, v.e.opts.Decrypt)
+	a.build, a.reads, a.from, a.feeds = b, src.traced(b.reads), src.from, src.feeds
 	var remote *remoteError
 	switch {
 	case errors.As(b.err, &remote):

@@ -86,7 +86,7 @@ func (c *Cache) finished(it *item, v *variables, s *stamp, stampKey string) *fin
 				return
 			}
 		}
-		f.err = f.make(data, s, append(sensitiveValues(it, v, substituting), s.secrets...))
+		f.err = f.make(data, s, slices.Concat(sensitiveValues(it, v, substituting), s.secrets, it.secrets))
 		if substituting && f.err == nil {
 			f.id = idOf(data, it.id)
 		}

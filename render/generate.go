@@ -32,6 +32,8 @@ type buildSpec struct {
 	// ReplaceImages is what kustomize-controller did before 1.9.4: an image of
 	// the spec replaces the file's entry of that name as a whole.
 	ReplaceImages bool `json:"replaceImages,omitempty"`
+	// Decrypt says that ciphertext is decrypted where a key is at hand.
+	Decrypt bool `json:"decrypt,omitempty"`
 	// origins asks for origin annotations on top, to tell the file of an object.
 	origins bool
 }

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,7 +109,7 @@ func (s *serving) stand(k kube.GroupVersionKind) standing {
 		return strange
 	}
 	end, ends := removal(k)
-	now := release(s.kubernetes)
+	now := minorOf(s.kubernetes)
 	switch {
 	case !ends || now != [2]int{} && before(now, end), now == [2]int{} && before(newestKubernetes, end):
 		return served
@@ -142,8 +143,8 @@ func removal(k kube.GroupVersionKind) ([2]int, bool) {
 	return [2]int{major, minor}, true
 }
 
-// release reads "1.35" or "v1.35.2"; zero for neither.
-func release(version string) (r [2]int) {
+// minorOf reads "1.35" or "v1.35.2"; zero for neither.
+func minorOf(version string) (r [2]int) {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	for i := range min(len(parts), 2) {
 		r[i], _ = strconv.Atoi(parts[i])
@@ -254,4 +255,94 @@ func (c *Cluster) refuseKind(x *alien, s *serving) {
 		Cluster: c.Name, Applier: x.applier.Applier, Stage: "apply", File: x.applier.Path,
 		Message: ssaerrors.NewDryRunErr(err, u).Error() + more, Hint: hint,
 	})
+}
+
+// all is every API on the cluster, sorted: "group/version" and "group/version/Kind", as
+// Helm lists them from discovery: subresources go by the group of their parent.
+// Built-in alpha APIs are off, and so are beta ones since 1.24.
+//
+// Source: helm.sh/helm/v4 v4.2.4 action.GetVersionSet; k8s.io/api v0.36.4 lifecycle methods;
+// Kubernetes enhancement 3136. A case on a real API server pins the list.
+func (s *serving) all() []string {
+	set := map[string]bool{}
+	add := func(gv, kind string) {
+		set[gv] = true
+		set[gv+"/"+kind] = true
+	}
+	for k := range scheme.Scheme.AllKnownTypes() {
+		if k.Version == "__internal" || strings.HasSuffix(k.Kind, "List") || strings.HasSuffix(k.Kind, "Options") || unlisted[k.Kind] {
+			continue
+		}
+		if s.standing(k) == served && s.enabled(k) {
+			add(k.GroupVersion().String(), k.Kind)
+		}
+	}
+	for _, kind := range []string{
+		"Scale", "Eviction", "TokenRequest", "NodeProxyOptions", "PodAttachOptions", "PodExecOptions", "PodPortForwardOptions", "PodProxyOptions", "ServiceProxyOptions",
+	} {
+		add("v1", kind)
+	}
+	add("apps/v1", "Scale")
+	add(crdKind.GroupVersion().String(), crdKind.Kind)
+	add("apiregistration.k8s.io/v1", "APIService")
+	for _, api := range fluxAPIs {
+		if group, _, _ := strings.Cut(api, "/"); !s.brings(group) {
+			set[api] = true
+			set[path.Dir(api)] = true
+		}
+	}
+	for gk, versions := range s.crds {
+		for _, v := range versions {
+			add(gk.Group+"/"+v, gk.Kind)
+		}
+	}
+	for _, v := range s.versions {
+		set[v] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// brings reports whether a CustomResourceDefinition of the group is rendered.
+func (s *serving) brings(group string) bool {
+	for gk := range s.crds {
+		if gk.Group == group {
+			return true
+		}
+	}
+	return false
+}
+
+// fluxAPIs are on every cluster that helm-controller runs on.
+//
+// Source: Flux 2.9.
+var fluxAPIs = []string{ //nolint:gochecknoglobals // a constant list
+	"source.toolkit.fluxcd.io/v1/Bucket", "source.toolkit.fluxcd.io/v1/ExternalArtifact", "source.toolkit.fluxcd.io/v1/GitRepository",
+	"source.toolkit.fluxcd.io/v1/HelmChart", "source.toolkit.fluxcd.io/v1/HelmRepository", "source.toolkit.fluxcd.io/v1/OCIRepository",
+	"kustomize.toolkit.fluxcd.io/v1/Kustomization", "helm.toolkit.fluxcd.io/v2/HelmRelease", "notification.toolkit.fluxcd.io/v1/Receiver",
+	"notification.toolkit.fluxcd.io/v1beta3/Alert", "notification.toolkit.fluxcd.io/v1beta3/Provider",
+}
+
+// unlisted are types that no API server names by this group and version: what is
+// registered with each group, and what goes by the group of another kind.
+var unlisted = map[string]bool{ //nolint:gochecknoglobals // a constant set
+	"WatchEvent": true, "Status": true, "APIGroup": true, "APIVersions": true, "APIResourceList": true,
+	"TokenRequest": true, "Eviction": true, "ConversionReview": true, "SerializedReference": true, "RangeAllocation": true, "PodStatusResult": true, "Scale": true,
+}
+
+// enabled reports whether an API server serves a built-in kind unless told otherwise.
+func (s *serving) enabled(k kube.GroupVersionKind) bool {
+	if strings.Contains(k.Version, "alpha") {
+		return false
+	}
+	o, err := scheme.Scheme.New(k)
+	starting, ok := o.(interface{ APILifecycleIntroduced() (major, minor int) })
+	if err != nil || !ok {
+		return !strings.Contains(k.Version, "beta")
+	}
+	major, minor := starting.APILifecycleIntroduced()
+	now := minorOf(s.kubernetes)
+	if now == [2]int{} {
+		now = newestKubernetes
+	}
+	return !before(now, [2]int{major, minor}) && (!strings.Contains(k.Version, "beta") || before([2]int{major, minor}, [2]int{1, 24}))
 }

@@ -24,7 +24,7 @@ func report(tb testing.TB, r *Result) []string {
 			out = append(out, fmt.Sprintf("  %s %s of %s on %s source %v path %s %t%t%t chain %v depends %v", a.Applier, a.State, a.Home, a.Target,
 				a.Source, a.Path, a.Own, a.Pinned, a.Refused, a.Chain, a.DependsOn))
 			for i, o := range a.Objects {
-				out = append(out, fmt.Sprintf("    %s %s %v in %s", o.ID, o.Body().Hash(), o.Origin, fileOf(a.build, i)))
+				out = append(out, fmt.Sprintf("    %s %s %v in %s", o.ID, o.Body().Hash(), o.Origin, a.File(i)))
 			}
 			for _, o := range a.Held {
 				out = append(out, fmt.Sprintf("    held %s %s", o.ID, o.Body().Hash()))

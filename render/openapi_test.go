@@ -71,7 +71,7 @@ func TestOpenAPIStaysInItsBuild(t *testing.T) {
 		var mu sync.Mutex
 		for _, folder := range folders[:2] {
 			all.Go(func() {
-				b := runBuild(t.Context(), c.repo.Tree, inspect, buildSpec{Path: folder})
+				b := runBuild(t.Context(), c.repo.Tree, inspect, buildSpec{Path: folder}, nil)
 				mu.Lock()
 				defer mu.Unlock()
 				if b.err != nil || len(b.items) != 1 {
@@ -105,8 +105,8 @@ func TestBadSchema(t *testing.T) {
 				}
 			}
 			tr := tree.FromMap(files)
-			runBuild(t.Context(), tr, newInspector(), buildSpec{Path: "merged"}) // any answer will do
-			after := runBuild(t.Context(), tr, newInspector(), buildSpec{Path: "replaced"})
+			runBuild(t.Context(), tr, newInspector(), buildSpec{Path: "merged"}, nil) // any answer will do
+			after := runBuild(t.Context(), tr, newInspector(), buildSpec{Path: "replaced"}, nil)
 			if got := widgetOf(t, after); got != `{"parts":[{"count":5,"name":"door"}]}}` {
 				t.Errorf("the build after it makes %s", got)
 			}

@@ -8,6 +8,7 @@ import (
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
+	"github.com/bulkhead-dev/bulkhead/render/release"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
@@ -49,6 +50,14 @@ type Options struct {
 	Variables map[string]map[string]string
 	// Sources are further repositories, by URL.
 	Sources []Repository
+	// Fetch opens what is in no repository at hand; nil: nothing is fetched.
+	Fetch Fetch
+	// Charts renders charts in place of [release.Render], for instance in a process with
+	// limits of its own; nil: in this process.
+	Charts func(context.Context, release.Input) (*release.Output, error)
+	// Decrypt opens SOPS ciphertext, in memory; nil: its values are not known. A Cache is
+	// for renders with one and the same.
+	Decrypt Decrypt
 	// Parallel bounds the builds that run at once; 0 means one per processor.
 	Parallel int
 	// Cache keeps builds for later renders; nil means a cache of its own.

@@ -93,21 +93,27 @@ func (p *Profile) setFlag(arg string) {
 	}
 }
 
-// profileOf reads the profile of a cluster's controllers from what is rendered
-// for it: the Deployment of kustomize-controller, else the FluxInstance.
-func profileOf(ask *asker, cluster string, entry *Entry) Profile {
+// The controllers that a profile is read of.
+const (
+	kustomizeController = "kustomize-controller"
+	helmController      = "helm-controller"
+)
+
+// profileOf reads the profile of a cluster's controller from what is rendered
+// for it: the Deployment of that name, else the FluxInstance.
+func profileOf(ask *asker, cluster, controller string, entry *Entry) Profile {
 	var p Profile
 	namespace := "flux-system"
 	if entry != nil {
 		namespace = entry.Namespace
 	}
-	d := ask.get(cluster, object.ID{Group: "apps", Kind: "Deployment", Namespace: namespace, Name: "kustomize-controller"})
+	d := ask.get(cluster, object.ID{Group: "apps", Kind: "Deployment", Namespace: namespace, Name: controller})
 	if d != nil {
 		for _, c := range containers(d) {
 			image, _ := c["image"].(string)
 			name, _, _ := strings.Cut(path.Base(image), "@")
 			name, tag, _ := strings.Cut(name, ":")
-			if !strings.HasSuffix(name, "kustomize-controller") {
+			if !strings.HasSuffix(name, controller) {
 				continue
 			}
 			p.setVersion(tag)
@@ -118,7 +124,7 @@ func profileOf(ask *asker, cluster string, entry *Entry) Profile {
 		return p
 	}
 	if entry != nil && entry.instance != nil {
-		p = entry.instance.profile()
+		p = entry.instance.profile() // its flags are set for all controllers
 	}
 	return p
 }

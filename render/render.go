@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -51,6 +52,7 @@ type engine struct {
 	sources *sources
 	targets *targets
 	rounds  int
+	served  sync.Map // lists of APIs, of clusters that are alike
 
 	done, found atomic.Int64
 }
@@ -79,10 +81,9 @@ func (e *engine) settle(ctx context.Context) (map[nodeKey]*evaluation, error) {
 			}
 		}
 		unsettled := 0
-		get := func(cluster string, id object.ID) *object.Object { return now[cluster][id] }
 		for _, key := range sortedKeys(next) {
 			ev := next[key]
-			if hold(ev.asked, get) {
+			if hold(ev.asked, now) {
 				continue
 			}
 			unsettled++
@@ -176,7 +177,7 @@ func (e *engine) level(ctx context.Context, nodes []*node, st *state, last map[n
 }
 
 func (ev *evaluation) reusable(n *node, st *state) bool {
-	return ev.body == hashOf(n.object) && slices.Equal(ev.node.chain, n.chain) && ev.node.open == n.open && hold(ev.asked, st.get)
+	return ev.body == hashOf(n.object) && slices.Equal(ev.node.chain, n.chain) && ev.node.open == n.open && hold(ev.asked, st)
 }
 
 // roots are the Kustomizations that the entry points start with.
@@ -234,10 +235,10 @@ func (e *engine) entryOf(cluster string) *Entry {
 	return nil
 }
 
-// profile is what the controllers of a cluster run with; a Cluster document
+// profile is what a controller of a cluster runs with; a Cluster document
 // overrides what Git says otherwise.
-func (e *engine) profile(ask *asker, cluster string) Profile {
-	p := profileOf(ask, cluster, e.entryOf(cluster))
+func (e *engine) profile(ask *asker, cluster, controller string) Profile {
+	p := profileOf(ask, cluster, controller, e.entryOf(cluster))
 	l := e.fleet.lockdown[cluster]
 	if l.NoCrossNamespaceRefs != nil {
 		p.NoCrossNamespaceRefs = *l.NoCrossNamespaceRefs

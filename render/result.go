@@ -2,7 +2,10 @@ package render
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -75,17 +78,62 @@ type Applier struct {
 	Refused      bool
 	RefusedStage Stage // the first stage that is refused; zero unless Refused
 
+	// Release is what a HelmRelease makes of its chart; nil for other kinds.
+	Release *Release
+
 	Objects []*object.Object // in apply order of the build; nil unless Built
 	Held    []*object.Object // what a suspended applier would apply when resumed
 
+	chart *charted               // of a HelmRelease
+	spec  sourcev1.HelmChartSpec // of the HelmChart that chart is of
 	reads tree.Trace
 	build *build
-	items []int // for each of the objects, or held ones, its place in build
+	feeds func() map[string]bool      // the files that such an artifact is put together of
+	from  func(string) (string, bool) // where a file of an artifact that is put together is from
+	items []int                       // for each of the objects, or held ones, its place in build
+}
+
+// Release is a Helm release: what of it is not among its applier's objects, and what
+// decides when helm-controller installs, upgrades or uninstalls it.
+type Release struct {
+	Name, Namespace  string // of the Helm release
+	StorageNamespace string // of the Secrets that Helm keeps it in
+	Chart, Version   string // as in the label helm.sh/chart; "" when the chart is not known
+
+	// InstallCRDs and UpgradeCRDs say what becomes of CRDs: Skip, Create or CreateReplace.
+	InstallCRDs, UpgradeCRDs string
+	// UpdatesCRDs is true when an upgrade changes CRDs that are there. With Create it
+	// does, too, unless server-side apply is off.
+	UpdatesCRDs bool
+	// RenamesChart is true when a chart of another name is an upgrade, not a new installation.
+	RenamesChart bool
+
+	// Stale is true when the chart's folder has other files than before, under the same
+	// version: source-controller goes on with the package that it has.
+	Stale bool
+
+	// Trigger is the same on two revisions when the controller would not upgrade:
+	// of chart name and version, values, post-renderers and common metadata.
+	Trigger string
+
+	// Extra are those of the applier's objects that Helm makes when they are missing and
+	// never deletes: the CRDs of crds/ folders, and the namespace of createNamespace.
+	Extra map[object.ID]bool
+	// Defaulted are those to which Helm gave the release's namespace.
+	Defaulted map[object.ID]bool
+	Hooks     []*object.Object // run by Helm at their time, no part of the release
+	// Unknowable names the functions that give an object's content by chance, time or
+	// what is live in the cluster. Here they give the same value on every render.
+	Unknowable map[object.ID][]string
 }
 
 // Reads are the files and folders of the applier's source that its build asked
 // for, also those that were not there. Paths are from the source's root.
 func (a *Applier) Reads() tree.Trace { return a.reads }
+
+// Holds reports whether a file of the repository under review is in the artifact that the
+// applier's source puts together of several, be it read or not; false for other sources.
+func (a *Applier) Holds(file string) bool { return a.feeds != nil && a.feeds()[file] }
 
 // File is the slash path of the file, from the root of the applier's source, that
 // its i-th object (or held object) comes from: the resource's own file, or the
@@ -95,15 +143,22 @@ func (a *Applier) File(i int) string {
 	if a.build == nil || i < 0 || i >= len(a.items) {
 		return ""
 	}
-	return fileOf(a.build, a.items[i])
+	file := fileOf(a.build, a.items[i])
+	if a.from != nil && file != "" {
+		if p, ok := a.from(file); ok {
+			return p
+		}
+	}
+	return file
 }
 
 // Failure is something the controller would refuse.
 type Failure struct {
 	Cluster string         `json:"cluster"`
 	Applier object.Applier `json:"applier"`
-	Stage   string         `json:"stage"` // source, build, substitute, apply, dependsOn
+	Stage   string         `json:"stage"` // source, build, substitute, chart, values, template, postrender, apply, dependsOn
 	File    string         `json:"file,omitempty"`
+	Line    int            `json:"line,omitempty"` // of the file, from 1; 0 when it is not known
 	Message string         `json:"message"`
 	Hint    string         `json:"hint,omitempty"`
 }
@@ -112,7 +167,7 @@ type Failure struct {
 type Unresolved struct {
 	Cluster string         `json:"cluster"`
 	Applier object.Applier `json:"applier"`
-	Kind    string         `json:"kind"`    // source, remote, variable, encrypted, helm, ...: see the Unresolved* constants
+	Kind    string         `json:"kind"`    // source, remote, variable, encrypted, chart, ...: see the Unresolved* constants
 	Subject string         `json:"subject"` // the URL, variable or object in question
 	Reason  string         `json:"reason"`
 	Hint    string         `json:"hint,omitempty"`
@@ -124,8 +179,10 @@ const (
 	UnresolvedRemote    = "remote"    // a remote base or file of a kustomization
 	UnresolvedVariable  = "variable"  // a variable of substituteFrom that is not in Git
 	UnresolvedEncrypted = "encrypted" // SOPS ciphertext
-	UnresolvedApplier   = "applier"   // a kind of applier that is not rendered
 	UnresolvedPath      = "path"      // the path holds an unknown variable
+	UnresolvedChart     = "chart"     // the chart of a HelmRelease, or one that it depends on
+	UnresolvedValues    = "values"    // values of a HelmRelease that are not in Git
+	UnresolvedInput     = "input"     // inputs of a ResourceSet that are not in Git
 )
 
 // Conflict is an object that two appliers own: both apply it, and when one
@@ -147,7 +204,21 @@ type Stats struct {
 	BuildsRun     int `json:"buildsRun"`     // run
 	Substitutions int `json:"substitutions"` // asked for, one per object with variables
 	Substituted   int `json:"substituted"`   // run
+	Releases      int `json:"releases"`      // of charts, asked for
+	ReleasesRun   int `json:"releasesRun"`   // rendered
 	Rounds        int `json:"rounds"`        // until nothing changed
+}
+
+// Unknowable names, for objects of releases, the functions that give their content by
+// chance, time or what is live in the cluster.
+func (c *Cluster) Unknowable() map[object.ID][]string {
+	all := map[object.ID][]string{}
+	for _, a := range c.Appliers {
+		if a.Release != nil {
+			maps.Copy(all, a.Release.Unknowable)
+		}
+	}
+	return all
 }
 
 // Counts of one cluster, as every output shows them.

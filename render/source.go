@@ -8,8 +8,10 @@ import (
 	"sync"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	swv1 "github.com/fluxcd/source-watcher/api/v2/v1beta1"
 
 	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/render/artifact"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
@@ -19,29 +21,35 @@ type sources struct {
 	ownURLs   map[string]bool // by sameURL
 	branches  map[string]bool // that an entry's own sync follows
 	known     []Repository
-	artifacts artifacts
+	artifacts artifact.Cache
 
 	mu       sync.Mutex
 	subtrees map[string]*tree.Tree
 	resolved map[string]opened
+	made     map[string]*made
 }
 
 // opened is a source that was found, or why it was not.
 type opened struct {
-	tree    *tree.Tree
-	source  object.Source
-	pinned  bool
-	own     bool   // the repository under review
-	prefix  string // folder of it that is the source's root
-	failure string // the controller would fail, too
-	unknown string // offline it cannot be known
+	tree   *tree.Tree
+	data   []byte // of a source that is one file, such as a chart package; tree is nil
+	source object.Source
+	pinned bool
+	own    bool   // the repository under review
+	prefix string // folder of it that is the source's root
+	// from tells where a path of a tree that is put together of others is in the
+	// repository under review; nil for other trees.
+	from    func(path string) (string, bool)
+	feeds   func() map[string]bool // the files of that repository that are in it
+	failure string                 // the controller would fail, too
+	unknown string                 // offline it cannot be known
 	hint    string
 }
 
 func newSources(repo Repository, f *fleet, opts *Options) *sources {
 	s := &sources{
 		own: repo, known: opts.Sources, ownURLs: map[string]bool{}, branches: map[string]bool{},
-		subtrees: map[string]*tree.Tree{}, resolved: map[string]opened{},
+		subtrees: map[string]*tree.Tree{}, resolved: map[string]opened{}, made: map[string]*made{},
 	}
 	if repo.URL != "" {
 		s.ownURLs[sameURL(repo.URL)] = true
@@ -63,7 +71,7 @@ func newSources(repo Repository, f *fleet, opts *Options) *sources {
 
 // entry opens the source that an entry's own sync names: the repository the
 // entry was found in, whatever its URL says.
-func (s *sources) entry(ctx context.Context, e *Entry, spec artifactSpec) opened {
+func (s *sources) entry(ctx context.Context, e *Entry, spec artifact.Spec) opened {
 	ref := sourcev1.GitRepositoryRef{}
 	if e.Ref != nil {
 		ref = *e.Ref
@@ -83,8 +91,20 @@ func (s *sources) entry(ctx context.Context, e *Entry, spec artifactSpec) opened
 	return s.pack(o, spec)
 }
 
-// git opens what a GitRepository object refers to.
-func (s *sources) git(ctx context.Context, g *sourcev1.GitRepository, spec artifactSpec) opened {
+// mapped opens the repository that the caller maps a URL to; zero for none.
+func (s *sources) mapped(ctx context.Context, url string) opened {
+	for _, k := range s.known {
+		if sameURL(k.URL) == sameURL(url) {
+			o := s.at(ctx, k, sourcev1.GitRepositoryRef{}, true)
+			o.pinned, o.source.URL = false, withoutUser(url)
+			return o
+		}
+	}
+	return opened{}
+}
+
+// git opens what a GitRepository object refers to; fetched gets what is not at hand.
+func (s *sources) git(ctx context.Context, g *sourcev1.GitRepository, spec artifact.Spec, fetched func(string, func(Fetch) (*Fetched, error)) opened) opened {
 	ref := sourcev1.GitRepositoryRef{}
 	if g.Spec.Reference != nil {
 		ref = *g.Spec.Reference
@@ -98,10 +118,8 @@ func (s *sources) git(ctx context.Context, g *sourcev1.GitRepository, spec artif
 		}
 	}
 	if !s.ownURLs[sameURL(g.Spec.URL)] {
-		return opened{
-			unknown: "the repository " + withoutUser(g.Spec.URL) + " is not at hand",
-			hint:    "map it: --source " + withoutUser(g.Spec.URL) + "=PATH",
-		}
+		o := fetched(g.Spec.URL, func(f Fetch) (*Fetched, error) { return f.Git(ctx, g) })
+		return s.pack(o, spec)
 	}
 	o := s.at(ctx, s.own, ref, s.branches[ref.Branch])
 	o.source.URL, o.own, o.prefix = withoutUser(g.Spec.URL), true, "."
@@ -189,11 +207,34 @@ func (s *sources) sub(t *tree.Tree, dir string) (*tree.Tree, error) {
 }
 
 // pack makes the artifact of what was opened: sparse checkout, includes, ignore.
-func (s *sources) pack(o opened, spec artifactSpec) opened {
+func (s *sources) pack(o opened, spec artifact.Spec) opened {
 	if o.tree == nil {
 		return o
 	}
-	t, err := s.artifacts.of(o.tree, spec)
+	return o.filtered(s.artifacts.Git(o.tree, spec))
+}
+
+// unpacked is o with the files of an archive that is its artifact as it is, unpacked
+// once, so that builds on it are shared.
+func (s *sources) unpacked(ctx context.Context, o opened) opened {
+	m := s.once("unpacked " + tree.HashBlob(o.data).String())
+	m.once.Do(func() { m.tree, m.err = artifact.Unpack(ctx, o.data) })
+	return o.filtered(m.tree, m.err)
+}
+
+func (s *sources) once(key string) *made {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.made[key]
+	if m == nil {
+		m = &made{}
+		s.made[key] = m
+	}
+	return m
+}
+
+// filtered is o with the tree of its artifact.
+func (o opened) filtered(t *tree.Tree, err error) opened {
 	if err != nil {
 		return opened{failure: err.Error()}
 	}
@@ -201,20 +242,34 @@ func (s *sources) pack(o opened, spec artifactSpec) opened {
 	return o
 }
 
+// made is what a generator makes, or the files of an archive.
+type made struct {
+	once sync.Once
+	list []artifact.Artifact
+	tree *tree.Tree
+	err  error
+}
+
+// generate runs a generator, once for equal inputs, so that equal artifacts are one tree.
+func (s *sources) generate(ctx context.Context, key string, g *swv1.ArtifactGenerator, inputs map[string]artifact.Source) *made {
+	m := s.once(key)
+	m.once.Do(func() { m.list, m.err = artifact.Generate(ctx, g, inputs) })
+	return m
+}
+
 // specOf is what decides the artifact of a GitRepository, and the sources that
 // it includes. open gives the artifact of a GitRepository in its namespace.
-func specOf(g *sourcev1.GitRepository, open func(name string) opened) (artifactSpec, *opened) {
-	spec := artifactSpec{sparse: strings.Join(g.Spec.SparseCheckout, "\n")}
+func specOf(g *sourcev1.GitRepository, open func(name string) opened) (artifact.Spec, *opened) {
+	spec := artifact.Spec{Sparse: g.Spec.SparseCheckout}
 	if g.Spec.Ignore != nil {
-		spec.ignore = *g.Spec.Ignore
+		spec.Ignore = *g.Spec.Ignore
 	}
 	for _, inc := range g.Spec.Include {
 		from := open(inc.GitRepositoryRef.Name)
 		if from.tree == nil {
 			return spec, &from
 		}
-		spec.includes += fmt.Sprintf("%p\x00%s\x00%s\x00", from.tree, clamp(inc.GetFromPath()), clamp(inc.GetToPath()))
-		spec.mounts = append(spec.mounts, mount{from.tree, clamp(inc.GetFromPath()), clamp(inc.GetToPath())})
+		spec.Include = append(spec.Include, artifact.Include{Tree: from.tree, From: clamp(inc.GetFromPath()), To: clamp(inc.GetToPath())})
 	}
 	return spec, nil
 }

@@ -9,9 +9,13 @@ import (
 	"syscall"
 
 	"github.com/bulkhead-dev/bulkhead/internal/cli"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 )
 
-func main() { os.Exit(run()) }
+func main() {
+	sandbox.Main(cli.Jobs())
+	os.Exit(run())
+}
 
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

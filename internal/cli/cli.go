@@ -2,7 +2,8 @@
 // text and an exit code out.
 //
 // Data goes to standard output and the rest to standard error. No command uses
-// the network, runs a program, or writes where it was not told to.
+// the network unless it is asked to, runs a program other than itself, or writes where
+// it was not told to.
 package cli
 
 //go:generate env UPDATE=1 go test -count=1 -run ^TestReference$ .
@@ -40,7 +41,7 @@ func newRootCmd(s *streams) *cobra.Command {
 		Short: "What Flux applies on every cluster, and what a commit changes there",
 		Long: `Bulkhead shows, before a merge, what a commit to a Flux repository will change on every cluster.
 
-It reads a Git repository as it is: no cluster, no credentials, no network.`,
+It reads a Git repository as it is: no cluster, no credentials, and no network unless you ask.`,
 		Example: `  bulkhead demo                    # the incident it is there to stop, on a fleet made for it
   bulkhead impact                  # what the branch at hand changes, cluster by cluster
   bulkhead render -o name          # every object that Flux would apply`,

@@ -49,7 +49,8 @@ type Coverage struct {
 	Remotes   int `json:"remotes"`   // remote bases and files, which are not fetched
 	Variables int `json:"variables"` // unknown ones, by cluster
 	Encrypted int `json:"encrypted"` // appliers with SOPS ciphertext
-	Kinds     int `json:"kinds"`     // appliers of kinds that are not rendered, such as HelmRelease
+	Charts    int `json:"charts"`    // releases whose chart is not at hand
+	Values    int `json:"values"`    // references to values of charts that are not in Git
 	Other     int `json:"other"`     // unresolved for another reason
 }
 
@@ -68,7 +69,7 @@ func coverage(clusters []*render.Cluster) Coverage {
 			if u.Kind != render.UnresolvedSource && u.Kind != render.UnresolvedRemote {
 				key[2] = cluster.Name
 			}
-			if u.Kind == render.UnresolvedEncrypted || u.Kind == render.UnresolvedPath {
+			if u.Kind == render.UnresolvedEncrypted || u.Kind == render.UnresolvedPath || u.Kind == render.UnresolvedChart {
 				key[1] = u.Applier.String()
 			}
 			if seen[key] {
@@ -84,8 +85,10 @@ func coverage(clusters []*render.Cluster) Coverage {
 				c.Variables++
 			case render.UnresolvedEncrypted:
 				c.Encrypted++
-			case render.UnresolvedApplier:
-				c.Kinds++
+			case render.UnresolvedChart:
+				c.Charts++
+			case render.UnresolvedValues:
+				c.Values++
 			default:
 				c.Other++
 			}

@@ -85,6 +85,32 @@ type RenderedApplier struct {
 	DependsOn []object.Applier `json:"dependsOn"`
 	// Objects that it applies, or when suspended would apply.
 	Objects int `json:"objects"`
+	// Release is the Helm release that a HelmRelease makes.
+	Release *ReleaseDocument `json:"release,omitempty"`
+}
+
+// ReleaseDocument is a Helm release.
+type ReleaseDocument struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+	// StorageNamespace is where Helm keeps its state.
+	StorageNamespace string `json:"storageNamespace"`
+	// Chart and Version are as in the label helm.sh/chart; empty when the chart is not known.
+	Chart   string `json:"chart,omitempty"`
+	Version string `json:"version,omitempty"`
+	// Hooks that Helm runs; they are no objects of the release.
+	Hooks []object.ID `json:"hooks"`
+}
+
+func releaseDocument(r *render.Release) *ReleaseDocument {
+	if r == nil {
+		return nil
+	}
+	d := &ReleaseDocument{Name: r.Name, Namespace: r.Namespace, StorageNamespace: r.StorageNamespace, Chart: r.Chart, Version: r.Version, Hooks: []object.ID{}}
+	for _, h := range r.Hooks {
+		d.Hooks = append(d.Hooks, h.ID)
+	}
+	return d
 }
 
 // RenderedObject is one object on one cluster.
@@ -101,6 +127,9 @@ type RenderedObject struct {
 	Source object.Source `json:"source"`
 	// File that it is from, from the source's root; empty when unknown.
 	File string `json:"file,omitempty"`
+	// Unknowable names the functions of a chart that make some of the content by chance,
+	// time or what is live in the cluster; the values here stand for them.
+	Unknowable []string `json:"unknowable,omitempty"`
 	// Manifest is its content, with secret values redacted.
 	Manifest Manifest `json:"manifest"`
 }
@@ -141,12 +170,14 @@ func renderDocument(r *render.Result, chosen []*render.Cluster, rev RevisionDocu
 			d.Appliers = append(d.Appliers, RenderedApplier{
 				Cluster: c.Name, Home: a.Home, Applier: a.Applier, State: a.State, Chain: some(a.Chain), Source: a.Source, Path: a.Path,
 				Own: a.Own, Pinned: a.Pinned, Prune: a.Prune, DependsOn: some(a.DependsOn), Objects: len(a.Objects) + len(a.Held),
+				Release: releaseDocument(a.Release),
 			})
 		}
+		unknowable := c.Unknowable()
 		for o := range c.Objects.All() {
 			d.Objects = append(d.Objects, RenderedObject{
 				Cluster: c.Name, ID: o.ID, APIVersion: o.APIVersion(), Applier: o.Origin.Owner(), Chain: some(o.Origin.Chain),
-				Source: o.Origin.Source, File: from.file(o), Manifest: Manifest{o.Body(), redact},
+				Source: o.Origin.Source, File: from.file(o), Unknowable: unknowable[o.ID], Manifest: Manifest{o.Body(), redact},
 			})
 		}
 		d.Failures = append(d.Failures, c.Failures...)

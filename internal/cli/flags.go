@@ -20,6 +20,8 @@ type fleetOptions struct {
 	parallel int
 	format   string
 	stats    bool
+	fetch    fetchOptions
+	decrypt  decryptOptions
 }
 
 // bind adds the flags that all commands on a fleet have. The first format is the
@@ -35,6 +37,12 @@ func (o *fleetOptions) bind(c *cobra.Command, formats ...string) {
 	f.IntVar(&o.parallel, "parallel", 0, "run at most `N` builds at once (default: one per processor)")
 	f.StringVarP(&o.format, "output", "o", formats[0], "`FORMAT` of the output: "+strings.Join(formats, ", "))
 	f.BoolVar(&o.stats, "stats", false, "tell on standard error how much work was done")
+	f.BoolVar(&o.fetch.all, "fetch", false, "fetch charts, OCI artifacts, buckets and repositories that are not at hand, from any public host")
+	f.StringArrayVar(&o.fetch.hosts, "fetch-host", nil, "fetch from `HOST` only, such as ghcr.io, *.example.com or localhost:5000; repeatable")
+	f.StringArrayVar(&o.fetch.private, "fetch-private", nil, "let a `HOST` or CIDR that may be fetched from have a private or local address; repeatable")
+	f.BoolVar(&o.fetch.offline, "offline", false, "take what would be fetched from the cache of earlier runs only")
+	f.BoolVar(&o.decrypt.on, "decrypt", false, "open SOPS ciphertext in memory, with the keys that sops finds: SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, sops/age/keys.txt")
+	f.StringArrayVar(&o.decrypt.files, "decrypt-key", nil, "open SOPS ciphertext with the age, SSH or armored PGP key in `FILE`, too; repeatable")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.MarkFlagDirname("chdir")
 	c.PreRunE = func(*cobra.Command, []string) error { return o.check(formats) }

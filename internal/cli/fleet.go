@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // fleet is what a command looks at.
@@ -18,6 +19,8 @@ type fleet struct {
 	branch   string // that the files stand for
 	twoSided bool   // a cluster may be missing from one of the revisions
 	erase    func()
+	charts   *charts
+	fetcher  *fetcher
 	stats    render.Stats // of all renders
 }
 
@@ -38,7 +41,40 @@ func (o *fleetOptions) open(s *streams) (*fleet, error) {
 	f := &fleet{workspace: w, opts: o, s: s, branch: o.branch}
 	f.render = render.Options{Clusters: declared, Variables: vars, Parallel: o.parallel, Cache: &render.Cache{}}
 	f.render.Progress, f.erase = s.watch()
+	if f.render.Decrypt, err = o.decrypt.decrypter(); err != nil {
+		return nil, err
+	}
+	f.charts = newCharts(o.parallel)
+	f.render.Charts = f.charts.render
 	return f, nil
+}
+
+// close ends what the fleet started.
+func (f *fleet) close() {
+	f.charts.close()
+	if f.fetcher != nil {
+		_ = f.fetcher.client.Close()
+	}
+}
+
+// reach allows what the flags allow to be fetched, and the Fleet document in t: that of
+// the base, where two revisions are compared, so that no change allows itself a host.
+func (f *fleet) reach(t *tree.Tree) error {
+	docs, err := render.Documents(t)
+	if err != nil {
+		return err
+	}
+	var hosts []string
+	if docs.Fleet != nil {
+		hosts = docs.Fleet.Spec.Fetch.Hosts
+	}
+	if f.fetcher, err = newFetcher(&f.opts.fetch, hosts, f.s); err != nil {
+		return err
+	}
+	if f.fetcher != nil {
+		f.render.Fetch = f.fetcher
+	}
+	return nil
 }
 
 // first renders the revision that the others are compared with, after it has
@@ -99,6 +135,8 @@ func (f *fleet) at(ctx context.Context, at *snapshot, before *render.Result) (*r
 	f.stats.BuildsRun += r.Stats.BuildsRun
 	f.stats.Substitutions += r.Stats.Substitutions
 	f.stats.Substituted += r.Stats.Substituted
+	f.stats.Releases += r.Stats.Releases
+	f.stats.ReleasesRun += r.Stats.ReleasesRun
 	f.stats.Rounds += r.Stats.Rounds
 	return r, nil
 }
@@ -107,8 +145,13 @@ func (f *fleet) at(ctx context.Context, at *snapshot, before *render.Result) (*r
 func (f *fleet) tellStats() {
 	if f.opts.stats {
 		n := f.stats
-		_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %d of %d builds run, %d of %d substitutions, %s\n",
-			n.BuildsRun, n.Builds, n.Substituted, n.Substitutions, count(n.Rounds, "round"))
+		_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %d of %d builds run, %d of %d substitutions, %d of %d releases rendered, %s\n",
+			n.BuildsRun, n.Builds, n.Substituted, n.Substitutions, n.ReleasesRun, n.Releases, count(n.Rounds, "round"))
+		if f.fetcher != nil {
+			s := f.fetcher.client.Stats()
+			_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %s, %s received, %s from the cache\n",
+				count(int(s.Requests), "request"), size(s.Bytes), count(int(s.Hits), "answer"))
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ func runImpact(ctx context.Context, o *impactOptions, s *streams) error {
 	if err != nil {
 		return err
 	}
+	defer f.close()
 	x, err := f.compare(ctx, o.base, o.head)
 	if err != nil {
 		return err
@@ -100,6 +101,9 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 		return nil, err
 	}
 	if x.head, err = f.workspace.at(ctx, head); err != nil {
+		return nil, err
+	}
+	if err := f.reach(x.base.tree); err != nil {
 		return nil, err
 	}
 	if f.render.Sources, err = f.opts.mapped(ctx, f.workspace, x.head.tree); err != nil {

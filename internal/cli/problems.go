@@ -47,6 +47,9 @@ func (s *streams) failures(title string, list []render.Failure, all int) {
 		file := ""
 		if f.File != "" {
 			file = "  " + safe(f.File)
+			if f.Line > 0 {
+				file += fmt.Sprintf(":%d", f.Line)
+			}
 		}
 		s.printf("  %s  %s%s  %s\n", safe(f.Applier.String()), safe(f.Stage), file, where(clusters[alike(f)], all))
 		s.printf("    %s\n", safe(f.Message))

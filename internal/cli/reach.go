@@ -55,12 +55,16 @@ func runReach(ctx context.Context, o *reachOptions, s *streams) error {
 	if err != nil {
 		return err
 	}
+	defer f.close()
 	at, err := f.workspace.at(ctx, o.rev)
 	if err != nil {
 		return err
 	}
 	asked, err := f.asked(at.tree, o.files)
 	if err != nil {
+		return err
+	}
+	if err := f.reach(at.tree); err != nil {
 		return err
 	}
 	if f.render.Sources, err = o.mapped(ctx, f.workspace, at.tree); err != nil {

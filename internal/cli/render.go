@@ -49,8 +49,12 @@ func runRender(ctx context.Context, o *renderOptions, s *streams) error {
 	if err != nil {
 		return err
 	}
+	defer f.close()
 	at, err := f.workspace.at(ctx, o.rev)
 	if err != nil {
+		return err
+	}
+	if err := f.reach(at.tree); err != nil {
 		return err
 	}
 	if f.render.Sources, err = o.mapped(ctx, f.workspace, at.tree); err != nil {
@@ -177,7 +181,8 @@ func (c Coverage) String() string {
 		}
 	}
 	add(c.Failures, "failure", "")
-	add(c.Kinds, "applier", " of a kind that is not rendered")
+	add(c.Charts, "release", " whose chart is not at hand")
+	add(c.Values, "reference", " to values of charts that are not in Git")
 	add(c.Sources, "source", " unresolved")
 	add(c.Remotes, "remote reference", " not fetched")
 	add(c.Variables, "variable", " unknown")

@@ -16,9 +16,11 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/internal/cli"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetgen"
+	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 )
 
 func TestMain(m *testing.M) {
+	sandbox.Main(cli.Jobs())
 	testscript.Main(m, map[string]func(){
 		"bulkhead": func() {
 			os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
@@ -57,13 +59,14 @@ func TestScript(t *testing.T) {
 			} {
 				e.Setenv(v[0], v[1])
 			}
+			e.Values["charts"] = &repository{}
 			dir := filepath.Join(e.WorkDir, "fleet")
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				return err
 			}
 			return fleetgen.Write(dir, files)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"validate": validate, "subst": subst},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"validate": validate, "subst": subst, "charts": charts, "encrypt": encrypt},
 	})
 }
 

@@ -48,7 +48,8 @@ type Case struct {
 
 	// Want is the section "want"; empty without one.
 	Want    string
-	wants   bool // has the section
+	wants   bool                               // has the section
+	served  [2]map[string]map[string]tree.Blob // files of each chart and artifact, before and after
 	archive *txtar.Archive
 }
 

@@ -23,12 +23,19 @@ const wanted = "want"
 //
 // A section's name is the path of a file, of both revisions. Below before/ or
 // after/ it is of that revision alone, below both/ of the two, so that a folder of
-// that name is both/before/. Below @dir/ it is of another ref or repository. Two
-// endings are short for Flux objects; the section holds the fields of the
-// Kustomization's spec that differ:
+// that name is both/before/. Below @dir/ it is of another ref or repository. Below
+// these it is of what is served beside Git, of one revision or of both, see [Case.Served]:
+//
+//	@charts/NAME-VERSION/    a chart of the repository at [ChartsURL]
+//	@oci/REPOSITORY:TAG/     an artifact of the registry at [RegistryURL]: a chart if it has a Chart.yaml
+//
+// Three endings are short for Flux objects; the section holds the fields of the spec
+// that differ:
 //
 //	NAME.sync          clusters/NAME/flux-system/gotk-sync.yaml, see [Sync]
 //	FOLDER/NAME.ks     FOLDER/NAME.yaml: Kustomization flux-system/NAME of ./apps/NAME, with prune
+//	FOLDER/NAME.hr     FOLDER/NAME.yaml: HelmRelease flux-system/NAME of the newest chart NAME of
+//	                   HelmRepository charts
 //
 // The comment is prose, then directives, one a line. A directive begins with one
 // word in lower case, or "no" and one, and a colon:
@@ -49,6 +56,7 @@ func Parse(file string, data []byte) (*Case, error) {
 	c := &Case{
 		Name: name(file), File: file, archive: archive,
 		Before: map[string]tree.Blob{}, After: map[string]tree.Blob{}, Others: map[string]map[string]tree.Blob{},
+		served:    [2]map[string]map[string]tree.Blob{{}, {}},
 		Variables: map[string]map[string]string{}, Directives: map[string][]string{},
 	}
 	if err := c.markers(string(data)); err != nil {
@@ -138,22 +146,52 @@ func (c *Case) section(f txtar.File) error {
 // place tells the sets of files that a section's name is of, and the path there.
 func (c *Case) place(name string) (sets []map[string]tree.Blob, path string) {
 	first, rest, _ := strings.Cut(name, "/")
-	switch {
-	case first == "before":
-		c.Two = true
-		return []map[string]tree.Blob{c.Before}, rest
-	case first == "after":
-		c.Two = true
-		return []map[string]tree.Blob{c.After}, rest
-	case first == "both":
+	of := []int{0, 1}
+	switch first {
+	case "before":
+		c.Two, of, name = true, []int{0}, rest
+	case "after":
+		c.Two, of, name = true, []int{1}, rest
+	case "both":
 		name = rest
-	case strings.HasPrefix(first, "@"):
+	}
+	if dir, inside, ok := servedDir(name); ok {
+		for _, i := range of {
+			if c.served[i][dir] == nil {
+				c.served[i][dir] = map[string]tree.Blob{}
+			}
+			sets = append(sets, c.served[i][dir])
+		}
+		return sets, inside
+	}
+	if strings.HasPrefix(first, "@") {
 		if c.Others[first] == nil {
 			c.Others[first] = map[string]tree.Blob{}
 		}
 		return []map[string]tree.Blob{c.Others[first]}, rest
 	}
-	return []map[string]tree.Blob{c.Before, c.After}, name
+	for _, i := range of {
+		sets = append(sets, []map[string]tree.Blob{c.Before, c.After}[i])
+	}
+	return sets, name
+}
+
+// servedDir cuts the name of what is served from a path inside it. That path is empty
+// when the name is not whole.
+func servedDir(name string) (dir, inside string, ok bool) {
+	switch {
+	case strings.HasPrefix(name, chartsDir):
+		chart, inside, _ := strings.Cut(strings.TrimPrefix(name, chartsDir), "/")
+		return chartsDir + chart, inside, true
+	case strings.HasPrefix(name, ociDir):
+		at := strings.IndexByte(name, ':')
+		if at < 0 {
+			return ociDir, "", true
+		}
+		tag, inside, _ := strings.Cut(name[at:], "/")
+		return name[:at] + tag, inside, true
+	}
+	return "", "", false
 }
 
 func valid(path string) bool { return fs.ValidPath(path) && path != "." }
@@ -191,6 +229,11 @@ func (c *Case) used() map[string]bool {
 func (c *Case) clash() error {
 	sets := map[string]map[string]tree.Blob{"before": c.Before, "after": c.After}
 	maps.Copy(sets, c.Others)
+	for i, side := range []string{"before/", "after/"} {
+		for dir, files := range c.served[i] {
+			sets[side+dir] = files
+		}
+	}
 	for _, side := range slices.Sorted(maps.Keys(sets)) {
 		if _, err := tree.FromBlobs(sets[side]).ReadDir("."); err != nil {
 			return fmt.Errorf("%s: files of %s: %w", c.File, side, err)

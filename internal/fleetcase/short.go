@@ -18,7 +18,7 @@ func Sync(cluster string, fields []byte) (string, error) {
 
 // expand writes out a file with one of the short endings.
 func expand(file string, data []byte) (long, content string, err error) {
-	if base := path.Base(file); base == ".sync" || base == ".ks" {
+	if base := path.Base(file); base == ".sync" || base == ".ks" || base == ".hr" {
 		return "", "", errPath
 	}
 	if cluster, ok := strings.CutSuffix(file, ".sync"); ok {
@@ -29,7 +29,29 @@ func expand(file string, data []byte) (long, content string, err error) {
 		content, err = kustomization(path.Base(ks), "./apps/"+path.Base(ks), data)
 		return ks + ".yaml", content, err
 	}
+	if hr, ok := strings.CutSuffix(file, ".hr"); ok {
+		content, err = helmRelease(path.Base(hr), data)
+		return hr + ".yaml", content, err
+	}
 	return file, string(data), nil
+}
+
+// helmRelease is a Flux HelmRelease with some fields of its spec set otherwise.
+func helmRelease(name string, fields []byte) (string, error) {
+	spec := map[string]any{"interval": "10m0s", "timeout": "20s"}
+	if err := yaml.Unmarshal(fields, &spec); err != nil {
+		return "", err
+	}
+	if spec["chart"] == nil && spec["chartRef"] == nil {
+		spec["chart"] = map[string]any{"spec": map[string]any{
+			"chart": name, "sourceRef": map[string]any{"kind": "HelmRepository", "name": "charts"},
+		}}
+	}
+	data, err := yaml.Marshal(map[string]any{
+		"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",
+		"metadata": map[string]any{"name": name, "namespace": "flux-system"}, "spec": spec,
+	})
+	return string(data), err
 }
 
 // kustomization is a Flux Kustomization with some fields of its spec set otherwise.
