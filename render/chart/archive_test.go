@@ -94,7 +94,7 @@ func TestHostileArchives(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.err) || errors.Is(err, ErrTooLarge) != c.large {
 			t.Errorf("%s: got %v, want %q, too large %v", name, err, c.err, c.large)
 		}
-		if took := time.Since(start); took > 20*time.Second {
+		if took := time.Since(start); took > 5*time.Minute {
 			t.Errorf("%s: took %v", name, took)
 		}
 		if c.large {

@@ -230,7 +230,7 @@ func TestBounds(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %.200v, want %q", name, err, c.want)
 		}
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > 5*time.Minute {
 			t.Errorf("%s: took %v", name, took)
 		}
 	}

@@ -25,6 +25,7 @@ type verdict struct {
 
 	hub      *render.Cluster // where the appliers are
 	restless bool            // the clusters did not come to rest in the time there is
+	charts   bool            // helm-controller runs
 }
 
 func (v *verdict) differ(format string, args ...any) {
@@ -38,8 +39,10 @@ func (v *verdict) compare(hub string, c *render.Cluster, s *state, told *impact.
 		live := s.appliers[a.Applier]
 		switch {
 		case a.Home != hub: // of another hub
-		case a.Kind != "Kustomization":
-			v.unresolved = append(v.unresolved, a.String()+": not a Kustomization")
+		case a.Kind != "Kustomization" && (a.Kind != "HelmRelease" || !v.charts):
+			v.unresolved = append(v.unresolved, a.String()+": its controller does not run here")
+		case generated(a), live != nil && strings.Contains(live.ready.Message, "ExternalArtifact feature gate is disabled"):
+			v.unresolved = append(v.unresolved, a.String()+": the controller that makes its artifact does not run here")
 		case live == nil && unresolvedOf(c, a) != "":
 			v.unresolved = append(v.unresolved, a.String()+": "+unresolvedOf(c, a))
 		case live == nil && v.parentWaits(c, a, s) != "":
@@ -52,6 +55,11 @@ func (v *verdict) compare(hub string, c *render.Cluster, s *state, told *impact.
 			v.applier(c, a, live, s, told)
 		}
 	}
+}
+
+// generated says whether an applier's source is made by an ArtifactGenerator.
+func generated(a *render.Applier) bool {
+	return strings.Contains(a.Source.URL, "/ArtifactGenerator/")
 }
 
 // deletedBy says whether impact has told that the applier itself is deleted, though a
@@ -126,12 +134,12 @@ func (v *verdict) applier(c *render.Cluster, a *render.Applier, live *applier, s
 	case strings.Contains(live.ready.Message, "toolkit.fluxcd.io") && strings.Contains(live.ready.Message, "no matches for kind"),
 		strings.Contains(live.ready.Message, "failed to convert new object"):
 		v.unresolved = append(v.unresolved, a.String()+": written for an older Flux: "+live.ready.Message)
-	case v.restless && (live.ready.Status == "" || live.ready.Reason == "DependencyNotReady"):
+	case v.restless && (live.ready.Status == "" || live.ready.Status == "Unknown" || live.ready.Reason == "DependencyNotReady"):
 		v.unresolved = append(v.unresolved, a.String()+": the cluster did not come to rest in the time that the suite gives it")
 	case live.ready.Status != "True" && !live.unhealthy:
 		v.differ("%s: rendered without a fault, and the controller says %s: %s", a, live.ready.Reason, live.ready.Message)
 	default:
-		v.inventory(c, a, live, s)
+		v.inventory(c, a, live, s, told)
 	}
 }
 
@@ -142,6 +150,10 @@ func (v *verdict) failure(c *render.Cluster, a *render.Applier, failures []*rend
 	}
 	if live.ready.Status == "True" {
 		v.differ("%s: rendered as failing (%s), and the controller is content", a, failures[0].Message)
+		return
+	}
+	if live.ready.Status == "" && len(live.inventory) == 0 && silent(failures) {
+		v.failures++
 		return
 	}
 	if v.restless && live.ready.Status == "" {
@@ -158,133 +170,6 @@ func (v *verdict) failure(c *render.Cluster, a *render.Applier, failures []*rend
 	}
 	v.differ("%s fails for another reason\n\trendered: %s: %s\n\tlive:     %s: %s",
 		a, failures[0].Stage, failures[0].Message, live.ready.Reason, live.ready.Message)
-}
-
-// waits is the dependency that an applier rightly waits for: one that fails, is unknown,
-// or waits itself.
-func (v *verdict) waits(c *render.Cluster, a *render.Applier, s *state) string {
-	for _, id := range a.DependsOn {
-		if live := s.appliers[id]; live != nil && live.ready.Status == "True" {
-			continue
-		}
-		d := c.Applier(id)
-		switch {
-		case d == nil:
-			return id.String() + ", which is not there"
-		case unresolvedOf(c, d) != "":
-			return id.String() + ", " + unresolvedOf(c, d)
-		case len(failuresOf(c, d)) > 0:
-			return id.String() + ", which fails"
-		case s.appliers[id] != nil && s.appliers[id].unhealthy:
-			return id.String() + ", whose objects are not healthy"
-		case s.appliers[id] == nil:
-			return id.String() + ", which its parent has not made"
-		case d != a:
-			if why := v.waits(c, d, s); why != "" {
-				return id.String() + ", which waits for " + why
-			}
-		}
-	}
-	return ""
-}
-
-var gone = regexp.MustCompile(`in namespace (\S+) because|namespaces "([^"]+)" not found`)
-
-// doubtful says whether impact has a note that an object of the applier may be refused.
-func doubtful(told *impact.Cluster, a *render.Applier) bool {
-	return slices.ContainsFunc(told.Notes, func(n string) bool {
-		_, rest, ok := strings.Cut(n, "may refuse a change: ")
-		id, _, _ := strings.Cut(rest, " ")
-		return ok && slices.ContainsFunc(a.Objects, func(o *object.Object) bool { return o.ID.String() == id })
-	})
-}
-
-// foretold says whether impact has told that the apply of a new revision fails: an
-// immutable field, or a Namespace that the same commit deletes.
-func foretold(told *impact.Cluster, a *render.Applier, live *applier) bool {
-	if told == nil {
-		return false
-	}
-	for _, f := range told.Failures {
-		if f.Applier == a.Applier && (strings.Contains(f.Message, "will be refused") || sameCause(&f, live)) {
-			return true
-		}
-	}
-	if doubtful(told, a) {
-		return true
-	}
-	m := gone.FindStringSubmatch(live.ready.Message)
-	return m != nil && slices.ContainsFunc(told.Notes, func(n string) bool {
-		return strings.Contains(n, "Namespace "+m[1]+m[2]+" is deleted")
-	})
-}
-
-var (
-	flux           = regexp.MustCompile(`^Kustomization/(\S+) dry-run failed`)
-	absent         = regexp.MustCompile(`(configmaps|secrets|configmap|secret) "?([^" ]+)"? not found`)
-	unknownVersion = regexp.MustCompile(`in version "([^"]+)"`)
-	unknown        = regexp.MustCompile(`no matches for kind "(\w+)"`)
-)
-
-// excuse is why render could not say that the controller fails here: it lacks something
-// that is not in Git, which render says or takes for granted.
-func excuse(c *render.Cluster, live *applier) string {
-	if v := c.Profile.Version; v != "" && v != "v1.9.5" {
-		return "kustomize-controller " + v + " is not the lab's"
-	}
-	if m := flux.FindStringSubmatch(live.ready.Message); m != nil {
-		return "Kustomization " + m[1] + " is refused by its schema: that is told of it and not of its parent"
-	}
-	if m := absent.FindStringSubmatch(live.ready.Message); m != nil {
-		for _, other := range c.Appliers {
-			for _, o := range other.Objects {
-				if strings.EqualFold(o.ID.Kind+"s", m[1]) && o.ID.Name == m[2] {
-					return ""
-				}
-			}
-		}
-		return strings.TrimSuffix(m[1], "s") + " " + m[2] + " is not in Git"
-	}
-	if m := unknown.FindStringSubmatch(live.ready.Message); m != nil {
-		if gv := unknownVersion.FindStringSubmatch(live.ready.Message); gv != nil && builtIn(strings.Split(gv[1], "/")[0]) {
-			return "kind " + m[1] + " of " + gv[1] + " is of an older Kubernetes than the lab's"
-		}
-		for _, n := range c.Notes {
-			if strings.Contains(n.Subject+" "+n.Message, m[1]) {
-				return "note on kind " + m[1] + ": " + n.Message
-			}
-		}
-	}
-	return ""
-}
-
-// parentWaits is what holds up the applier that would make this one.
-func (v *verdict) parentWaits(c *render.Cluster, a *render.Applier, s *state) string {
-	for _, id := range a.Chain {
-		p := c.Applier(id)
-		if p == nil && v.hub != nil {
-			p = v.hub.Applier(id)
-		}
-		if p == nil || s.appliers[id] == nil {
-			continue
-		}
-		if why := v.waits(c, p, s); why != "" && s.appliers[id].ready.Reason == "DependencyNotReady" {
-			return why
-		}
-		if s.appliers[id].unhealthy {
-			return "the health of its objects"
-		}
-		if p.State == render.Suspended {
-			return id.String() + ", which is suspended"
-		}
-		if why := excuse(c, s.appliers[id]); why != "" && s.appliers[id].ready.Status != "True" {
-			return id.String() + ": " + why
-		}
-		if f := failuresOf(c, p); len(f) > 0 && s.appliers[id].ready.Status != "True" {
-			return id.String() + ", which fails: " + f[0].Message
-		}
-	}
-	return ""
 }
 
 // failuresOf are the reasons why an applier fails.
@@ -314,29 +199,42 @@ func unresolvedOf(c *render.Cluster, a *render.Applier) string {
 }
 
 // inventory compares what an applier has applied with what it is rendered to.
-func (v *verdict) inventory(c *render.Cluster, a *render.Applier, live *applier, s *state) {
+func (v *verdict) inventory(c *render.Cluster, a *render.Applier, live *applier, s *state, told *impact.Cluster) {
 	equal := true
 	rendered := map[object.ID][]*object.Object{} // one object in two versions has one identity
 	for _, o := range a.Objects {
 		rendered[o.ID] = append(rendered[o.ID], o)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(live.inventory), object.ID.Compare) {
+		if a.Release != nil && s.objects[id] == nil {
+			continue // it lists all that is in crds/, whatever it has applied
+		}
+		if a.Release != nil && spared(told, id, s) {
+			continue
+		}
 		if rendered[id] == nil {
 			v.differ("%s: %s is applied and not rendered", a, id)
 			equal = false
 		}
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(rendered), object.ID.Compare) {
-		if _, ok := live.inventory[id]; !ok {
+		if a.Release != nil && spared(told, id, s) {
+			continue
+		}
+		if _, ok := live.inventory[id]; !ok && !madeBeside(a, id, s) {
 			v.differ("%s: %s is rendered and not applied", a, id)
 			equal = false
 			continue
 		}
 		var found []string
 		for _, o := range rendered[id] { // either may have been applied last
-			if found = v.object(c, o, s); len(found) == 0 {
+			if found = v.object(c, a, o, s); len(found) == 0 {
 				break
 			}
+		}
+		if len(found) > 0 && a.Release != nil && len(a.Release.Unknowable[id]) > 0 {
+			v.unresolved = append(v.unresolved, fmt.Sprintf("%s: %s %s", a, id, strings.Join(a.Release.Unknowable[id], ", ")))
+			continue
 		}
 		for _, f := range found {
 			v.differ("%s: %s %s", a, id, f)
@@ -345,13 +243,14 @@ func (v *verdict) inventory(c *render.Cluster, a *render.Applier, live *applier,
 			v.objects++
 		}
 	}
+	v.hooks(a, s)
 	if equal {
 		v.appliers++
 	}
 }
 
 // object compares one object with the live one.
-func (v *verdict) object(c *render.Cluster, o *object.Object, s *state) []string {
+func (v *verdict) object(c *render.Cluster, a *render.Applier, o *object.Object, s *state) []string {
 	live := s.objects[o.ID]
 	if ignored(o) {
 		if live != nil && live.GetAnnotations()["kustomize.toolkit.fluxcd.io/ssa"] != "Ignore" {
@@ -365,7 +264,7 @@ func (v *verdict) object(c *render.Cluster, o *object.Object, s *state) []string
 	if live.GetAnnotations()["kustomize.toolkit.fluxcd.io/ssa"] == "Ignore" {
 		return nil // the lab's own CRDs
 	}
-	found := diffFields(o.Body().Map(), live)
+	found := diffFields(o.Body().Map(), live, managerOf(a.Applier))
 	if len(found) == 0 {
 		return nil
 	}
@@ -376,7 +275,7 @@ func (v *verdict) object(c *render.Cluster, o *object.Object, s *state) []string
 		for _, owner := range conflict.Owners {
 			if a := c.Applier(owner); a != nil {
 				for _, other := range a.Objects {
-					if other.ID == o.ID && len(diffFields(other.Body().Map(), live)) == 0 {
+					if other.ID == o.ID && len(diffFields(other.Body().Map(), live, managerOf(a.Applier))) == 0 {
 						return nil // another owner applied it last
 					}
 				}
@@ -402,10 +301,14 @@ func ignored(o *object.Object) bool {
 
 // stages are the reasons that the controller gives, by the stage that render gives.
 var stages = map[string][]string{
-	"source":     {"ArtifactFailed", "AccessDenied", "BuildFailed", "InvalidPath"},
+	"source":     {"ArtifactFailed", "AccessDenied", "BuildFailed", "InvalidPath", "SourceNotReady"},
 	"build":      {"BuildFailed"},
 	"substitute": {"BuildFailed", "PostBuildSubstitutionFailed", "SubstitutionFailed"},
-	"apply":      {"ReconciliationFailed", "ApplyFailed"},
+	"apply":      {"ReconciliationFailed", "ApplyFailed", "InstallFailed", "UpgradeFailed"},
+	"chart":      {"SourceNotReady", "ArtifactFailed", "ChartMutateError", "InstallFailed", "UpgradeFailed"},
+	"values":     {"ValuesError", "InstallFailed", "UpgradeFailed"},
+	"template":   {"InstallFailed", "UpgradeFailed"},
+	"postrender": {"InstallFailed", "UpgradeFailed"},
 	"dependsOn":  {"DependencyNotReady"},
 }
 
@@ -461,6 +364,9 @@ func sameCause(f *render.Failure, live *applier) bool {
 	}
 	if strings.Contains(f.Message, "no matches for kind") && strings.Contains(live.ready.Message, "could not find the requested resource") {
 		return true // the controller still remembers the kind
+	}
+	if f.Applier.Kind == "HelmRelease" || f.Stage == "source" && sameWords(f.Message, live.ready.Message) {
+		return sameWords(f.Message, live.ready.Message)
 	}
 	text := outside.ReplaceAllString(more.ReplaceAllString(f.Message, ""), "…(is not in or below|no such file or directory)…")
 	for _, re := range shorter {

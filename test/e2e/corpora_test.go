@@ -30,7 +30,7 @@ func TestCorpora(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := ofBundle(t, name, bundle)
-			if err := s.render(t.Context()); err != nil {
+			if err := s.render(t); err != nil {
 				t.Skipf("SKIPPED: it has no cluster of its own: %v", err)
 			}
 			for _, cluster := range s.clusters() {
@@ -96,7 +96,7 @@ func (s *story) outside(cluster string) string {
 		}
 	}
 	for _, u := range s.result[0].Cluster(cluster).Unresolved {
-		if u.Kind != render.UnresolvedApplier {
+		if u.Kind != render.UnresolvedChart {
 			return u.Applier.String() + ": " + u.Kind + " " + u.Subject
 		}
 	}

@@ -30,8 +30,11 @@ func TestStories(t *testing.T) {
 	for _, s := range all {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			if err := s.render(t.Context()); err != nil {
+			if err := s.render(t); err != nil {
 				t.Fatal(err)
+			}
+			for _, f := range s.faults {
+				t.Error(f)
 			}
 			seen.play(s.name)
 			playAll(t, s)
@@ -94,18 +97,23 @@ func play(t *testing.T, s *story, cluster string) {
 func (l *lane) play(ctx context.Context, s *story, hub string) (*verdict, error) {
 	healing, stop := context.WithCancel(ctx)
 	defer stop()
-	if s.waits() {
-		go care(healing, l.hub)
-	}
 	g, err := l.prepare(ctx, s, hub)
 	if err != nil {
+		return nil, err
+	}
+	if s.waits() || s.charts() {
+		for _, on := range g.on {
+			go care(healing, on, s.charts())
+		}
+	}
+	if err := bootstrap(ctx, l.hub, g.roots); err != nil {
 		return nil, err
 	}
 	before, rest, err := l.see(ctx, g, nil)
 	if err != nil {
 		return nil, err
 	}
-	v := &verdict{hub: s.result[0].Cluster(hub), restless: !rest}
+	v := &verdict{hub: s.result[0].Cluster(hub), restless: !rest, charts: s.charts()}
 	for name, state := range before {
 		if c := s.result[0].Cluster(name); c != nil { // a target may come with the commit
 			v.compare(hub, c, state, nil)
@@ -155,6 +163,9 @@ func (l *lane) prepare(ctx context.Context, s *story, hub string) (*stage, error
 	if err := l.profile(ctx, c.Profile); err != nil {
 		return nil, err
 	}
+	if err := l.helm(ctx, s, c); err != nil {
+		return nil, err
+	}
 	if err := l.push(ctx, s, 0); err != nil {
 		return nil, err
 	}
@@ -175,7 +186,7 @@ func (l *lane) prepare(ctx context.Context, s *story, hub string) (*stage, error
 			return nil, err
 		}
 	}
-	return &stage{story: s, hub: hub, on: on}, bootstrap(ctx, l.hub, roots)
+	return &stage{story: s, hub: hub, on: on, roots: roots}, nil
 }
 
 // told is what impact says of a cluster; never nil after a commit.
@@ -193,7 +204,8 @@ type stage struct {
 	story *story
 	hub   string
 	on    map[string]*lab.Cluster
-	round int // of asking to reconcile
+	roots []*unstructured.Unstructured // what bootstrap applies
+	round int                          // of asking to reconcile
 }
 
 // see lets the clusters settle and returns what each one holds, and whether they came to
@@ -229,7 +241,7 @@ func (l *lane) look(ctx context.Context, g *stage, earlier map[string]*state) (s
 			}
 		}
 		waited := false
-		if seen[name], waited, err = l.observe(ctx, cluster, ask); err != nil {
+		if seen[name], waited, err = l.observe(ctx, cluster, ask, g.story.hooks(name)); err != nil {
 			return nil, false, false, err
 		}
 		late = late || waited

@@ -4,8 +4,10 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,14 +16,27 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
+
+	"github.com/bulkhead-dev/bulkhead/object"
 )
 
-// manager of the fields that kustomize-controller applies.
-const manager = "kustomize-controller"
+// The managers of the fields that the controllers apply.
+const (
+	kustomizeManager = "kustomize-controller"
+	helmManager      = "helm-controller"
+)
 
-// owned is what the controller applied to an object: the fields that the API server
+// managerOf is the manager of an applier's fields.
+func managerOf(a object.Applier) string {
+	if a.Kind == "HelmRelease" {
+		return helmManager
+	}
+	return kustomizeManager
+}
+
+// owned is what a controller applied to an object: the fields that the API server
 // holds it for the manager of. Defaults and what others wrote are none of them.
-func owned(o *unstructured.Unstructured) (*fieldpath.Set, string, error) {
+func owned(o *unstructured.Unstructured, manager string) (*fieldpath.Set, string, error) {
 	for _, m := range o.GetManagedFields() {
 		if m.Manager != manager || m.Operation != "Apply" || m.Subresource != "" || m.FieldsV1 == nil {
 			continue
@@ -41,8 +56,8 @@ func (c *comparison) add(path []string, format string, args ...any) {
 
 // diffFields compares an object as it is rendered with the live one, over the fields that
 // the controller owns, in both directions.
-func diffFields(sent map[string]any, live *unstructured.Unstructured) []string {
-	set, _, err := owned(live)
+func diffFields(sent map[string]any, live *unstructured.Unstructured, manager string) []string {
+	set, _, err := owned(live, manager)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -50,8 +65,26 @@ func diffFields(sent map[string]any, live *unstructured.Unstructured) []string {
 		return []string{"the controller has applied none of its fields"}
 	}
 	c := &comparison{}
-	c.walk(nil, set, live.Object, sent)
+	c.walk(nil, set, withText(live), sent)
 	return c.found
+}
+
+// withText is the content of an object; that of a Secret with the text which the API
+// server made into data.
+func withText(o *unstructured.Unstructured) map[string]any {
+	data, _, _ := unstructured.NestedStringMap(o.Object, "data")
+	if o.GetKind() != "Secret" || o.GroupVersionKind().Group != "" {
+		return o.Object
+	}
+	text := map[string]any{}
+	for k, v := range data {
+		if plain, err := base64.StdEncoding.DecodeString(v); err == nil {
+			text[k] = string(plain)
+		}
+	}
+	content := maps.Clone(o.Object)
+	content["stringData"] = text
+	return content
 }
 
 // implied are fields that name the object, which nobody owns.

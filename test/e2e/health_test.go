@@ -20,6 +20,8 @@ func healthy() map[[2]string]func(o *unstructured.Unstructured) map[string]any {
 	condition := func(kind string) map[string]any {
 		return map[string]any{"type": kind, "status": "True", "reason": "Lab", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
 	}
+	progressed := condition("Progressing")
+	progressed["reason"] = "NewReplicaSetAvailable" // without it a Deployment counts as under way
 	replicas := func(o *unstructured.Unstructured) int64 {
 		n, found, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
 		if !found {
@@ -32,7 +34,7 @@ func healthy() map[[2]string]func(o *unstructured.Unstructured) map[string]any {
 			n := replicas(o)
 			return map[string]any{
 				"observedGeneration": o.GetGeneration(), "replicas": n, "updatedReplicas": n, "readyReplicas": n, "availableReplicas": n,
-				"conditions": []any{condition("Available")},
+				"conditions": []any{condition("Available"), progressed},
 			}
 		},
 		{"apps/v1", "StatefulSet"}: func(o *unstructured.Unstructured) map[string]any {
@@ -57,16 +59,24 @@ func healthy() map[[2]string]func(o *unstructured.Unstructured) map[string]any {
 		{"v1", "PersistentVolumeClaim"}: func(*unstructured.Unstructured) map[string]any {
 			return map[string]any{"phase": "Bound"}
 		},
-		{"helm.toolkit.fluxcd.io/v2", "HelmRelease"}: func(o *unstructured.Unstructured) map[string]any {
+		{"v1", "Pod"}: func(*unstructured.Unstructured) map[string]any {
+			return map[string]any{"phase": "Succeeded", "conditions": []any{condition("Ready")}}
+		},
+		{helmAPI, "HelmRelease"}: func(o *unstructured.Unstructured) map[string]any {
 			return map[string]any{"observedGeneration": o.GetGeneration(), "conditions": []any{condition("Ready")}}
 		},
 	}
 }
 
-// care keeps workloads ready until ctx ends.
-func care(ctx context.Context, on *lab.Cluster) {
+// care keeps workloads ready until ctx ends, and HelmReleases where no helm-controller
+// looks after them.
+func care(ctx context.Context, on *lab.Cluster, charts bool) {
 	done := map[types.UID]int64{} // generation whose status is written
-	for kinds := healthy(); ctx.Err() == nil; {
+	kinds := healthy()
+	if charts {
+		delete(kinds, [2]string{helmAPI, "HelmRelease"})
+	}
+	for ctx.Err() == nil {
 		for kind, status := range kinds {
 			all, err := list(ctx, on, kind[0], kind[1])
 			if err != nil {

@@ -45,14 +45,18 @@ func happened(before, after *unstructured.Unstructured) event {
 	return nothing
 }
 
-// applied is the text of all that the controller owns of an object.
+// applied is the text of all that the controllers own of an object.
 func applied(o *unstructured.Unstructured) string {
-	set, version, err := owned(o)
-	if err != nil || set == nil {
-		return ""
+	text := ""
+	for _, manager := range []string{kustomizeManager, helmManager} {
+		set, version, err := owned(o, manager)
+		if err != nil || set == nil {
+			continue
+		}
+		data, _ := json.Marshal(extract(set, o.Object))
+		text += version + string(data)
 	}
-	data, _ := json.Marshal(extract(set, o.Object))
-	return version + string(data)
+	return text
 }
 
 // extract takes the fields of a set out of a value.
@@ -110,6 +114,10 @@ func (v *verdict) impact(s *story, hub, name string, before, after *state) {
 			// the rest: before or after this one has been deleted.
 			may = append(may, deleted, nothing)
 		}
+		if s.chancy(name, id) {
+			may = append(may, nothing, changed)
+		}
+		may = append(may, s.along(name, id)...)
 		switch {
 		case open[id] != "":
 			if is != nothing {
@@ -200,6 +208,9 @@ func (s *story) open(hub, name string) map[object.ID]string {
 			}
 			if a.Home != hub {
 				why = "another hub applies it"
+			}
+			if generated(a) {
+				why = "the controller that makes its source does not run here"
 			}
 			if why == "" {
 				continue

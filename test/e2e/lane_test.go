@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/test/lab"
 )
@@ -25,6 +27,8 @@ type lane struct {
 	targets []*lab.Cluster
 	flags   []string // that kustomize-controller runs with, beyond the lab's
 	stale   bool     // kustomize-controller remembers kinds that are gone
+	charts  []string // flags that helm-controller runs with; nil when it does not run
+	served  atomic.Pointer[fleetcase.Served]
 }
 
 // lanes of the suite. TestMain fills them.
@@ -49,7 +53,14 @@ func run(m *testing.M) int {
 			return 2
 		}
 		defer l.Close()
-		lanes <- &lane{Lab: l, hub: l.Cluster("hub")}
+		one := &lane{Lab: l, hub: l.Cluster("hub")}
+		for _, host := range []string{hostOf(fleetcase.ChartsURL), hostOf(fleetcase.RegistryURL)} {
+			if err := l.Serve(context.Background(), host, one); err != nil {
+				fmt.Fprintf(os.Stderr, "start lane %d: %v\n", i, err)
+				return 2
+			}
+		}
+		lanes <- one
 	}
 	code := m.Run()
 	if code == 0 {
@@ -99,7 +110,11 @@ func (l *lane) reset(ctx context.Context) error {
 		}
 	}
 	busy := false
-	for _, name := range []string{lab.KustomizeController, lab.SourceController} {
+	controllers := []string{lab.KustomizeController, lab.SourceController}
+	if l.charts != nil {
+		controllers = append(controllers, lab.HelmController)
+	}
+	for _, name := range controllers {
 		idle, cancel := context.WithTimeout(ctx, 2*time.Second)
 		err := l.hub.Idle(idle, name)
 		cancel()
@@ -112,6 +127,7 @@ func (l *lane) reset(ctx context.Context) error {
 	}
 	if busy || l.stale {
 		l.stale = false
+		l.noHelm()
 		if err := l.hub.Run(ctx, lab.KustomizeController, l.flags...); err != nil {
 			return err
 		}

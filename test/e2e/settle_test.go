@@ -36,15 +36,16 @@ const (
 	dependencyTime = 1200 * time.Millisecond
 )
 
-// settle asks every source and every Kustomization to reconcile, again and again, until a
+// settle asks every source and every applier to reconcile, again and again, until a
 // round changes nothing. That is where the fleet ends up in hours, with its intervals.
 // It says whether they did come to rest.
 func (l *lane) settle(ctx context.Context, round *int, limit int) (bool, error) {
-	last, most := "", 0
+	last, most, same := "", 0, 0
 	for n := limit + growing; limit > 0 && n > 0; n-- {
 		*round++
 		token := strconv.Itoa(*round)
-		if err := l.sources(ctx, token); err != nil {
+		sources, err := l.sources(ctx, token)
+		if err != nil {
 			return false, err
 		}
 		seen, err := l.round(ctx, token)
@@ -61,9 +62,15 @@ func (l *lane) settle(ctx context.Context, round *int, limit int) (bool, error) 
 			limit--
 		}
 		most = max(most, len(seen))
-		now := strings.Join(seen, "\n")
-		if now == last && !strings.Contains(now, unanswered) {
+		now := strings.Join(append(seen, sources...), "\n")
+		if same++; now != last {
+			same = 0
+		}
+		if same > 0 && !strings.Contains(now, unanswered) {
 			return true, nil
+		}
+		if same > 1 {
+			return false, nil // who has not answered three times never will
 		}
 		last = now
 	}
@@ -81,6 +88,7 @@ func list(ctx context.Context, on *lab.Cluster, apiVersion, kind string) ([]unst
 const (
 	sourceAPI    = "source.toolkit.fluxcd.io/v1"
 	kustomizeAPI = "kustomize.toolkit.fluxcd.io/v1"
+	helmAPI      = "helm.toolkit.fluxcd.io/v2"
 )
 
 func kick(ctx context.Context, on *lab.Cluster, o *unstructured.Unstructured, token string) error {
@@ -99,40 +107,73 @@ func handled(o *unstructured.Unstructured, token string) bool {
 	return suspended(o) || at == token && lab.Condition(o, "Ready").Status != "Unknown" && lab.Condition(o, "Ready").Status != ""
 }
 
-// sources asks the sources and waits for them.
-func (l *lane) sources(ctx context.Context, token string) error {
+// sources asks the sources and waits for them, then for the charts that are made of them.
+// It returns what they have.
+func (l *lane) sources(ctx context.Context, token string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
-	return l.Wait(ctx, "the sources", func(ctx context.Context) (bool, error) {
-		ready := true
-		for _, kind := range []string{"GitRepository"} {
-			all, err := list(ctx, l.hub, sourceAPI, kind)
-			if err != nil {
-				return false, err
-			}
-			for i := range all {
-				o := &all[i]
-				if o.GetAnnotations()[requestedAt] != token {
-					if err := kick(ctx, l.hub, o, token); err != nil {
-						return false, err
-					}
+	steps := [][]string{{"GitRepository"}}
+	if l.charts != nil || l.served.Load() != nil {
+		steps = [][]string{{"GitRepository", "OCIRepository", "HelmRepository"}, {"HelmChart"}}
+	}
+	var seen []string
+	for _, kinds := range steps {
+		var step []string
+		err := l.Wait(ctx, "the sources", func(ctx context.Context) (bool, error) {
+			ready := true
+			step = nil
+			for _, kind := range kinds {
+				all, err := list(ctx, l.hub, sourceAPI, kind)
+				if err != nil {
+					return false, err
 				}
-				ready = ready && handled(o, token)
+				for i := range all {
+					o := &all[i]
+					if o.GetAnnotations()[requestedAt] != token {
+						if err := kick(ctx, l.hub, o, token); err != nil {
+							return false, err
+						}
+					}
+					ready = ready && (handled(o, token) || passive(o))
+					revision, _, _ := unstructured.NestedString(o.Object, "status", "artifact", "revision")
+					step = append(step, fmt.Sprintln(kind, o.GetNamespace(), o.GetName(), revision, lab.Condition(o, "Ready").Status))
+				}
 			}
+			return ready, nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return ready, nil
-	})
+		seen = append(seen, step...)
+	}
+	return seen, nil
 }
 
-// round asks the Kustomizations, those too that appear meanwhile, waits for them, and
+// passive says whether a source is one that no controller answers for.
+func passive(o *unstructured.Unstructured) bool {
+	kind, _, _ := unstructured.NestedString(o.Object, "spec", "type")
+	return o.GetKind() == "HelmRepository" && kind == "oci"
+}
+
+// appliers are the Kustomizations, and the HelmReleases when their controller runs.
+func (l *lane) appliers(ctx context.Context) ([]unstructured.Unstructured, error) {
+	all, err := list(ctx, l.hub, kustomizeAPI, "Kustomization")
+	if err != nil || l.charts == nil {
+		return all, err
+	}
+	releases, err := list(ctx, l.hub, helmAPI, "HelmRelease")
+	return append(all, releases...), err
+}
+
+// round asks the appliers, those too that appear meanwhile, waits for them, and
 // returns what it saw.
 func (l *lane) round(ctx context.Context, token string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var seen []string
 	var calm time.Time // since when all have answered
-	err := l.Wait(ctx, "the Kustomizations", func(ctx context.Context) (bool, error) {
-		all, err := list(ctx, l.hub, kustomizeAPI, "Kustomization")
+	err := l.Wait(ctx, "the appliers", func(ctx context.Context) (bool, error) {
+		all, err := l.appliers(ctx)
 		if err != nil {
 			return false, err
 		}
@@ -175,5 +216,8 @@ func signature(o *unstructured.Unstructured) string {
 	if ready.Status == "" && !suspended(o) {
 		ready.Status = unanswered
 	}
-	return fmt.Sprintln(o.GetNamespace(), o.GetName(), o.GetGeneration(), ready.Status, ready.Reason, revision, string(inventory), string(spec))
+	if attempted := status["lastAttemptedRevision"]; attempted != nil {
+		revision = fmt.Sprint(attempted, status["lastReleaseRevision"])
+	}
+	return fmt.Sprintln(o.GetKind(), o.GetNamespace(), o.GetName(), o.GetGeneration(), ready.Status, ready.Reason, revision, string(inventory), string(spec))
 }

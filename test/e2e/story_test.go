@@ -14,6 +14,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/test/lab"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
@@ -28,10 +29,12 @@ type story struct {
 	refs   map[string]map[string]tree.Blob // other refs of the repository, as fleetcase.Ref says them
 	others map[string]map[string]tree.Blob // other repositories, by URL
 	opts   render.Options
-	public bool // a real fleet: what it takes for granted is made up for it
+	public bool                 // a real fleet: what it takes for granted is made up for it
+	served [2]*fleetcase.Served // what is served beside Git; nil when nothing is
 
 	result [2]*render.Result // the second is the first when there is one revision
 	report *impact.Report    // nil with one revision
+	faults []string          // of what was fetched
 }
 
 // stories are the cases of render, of impact, and those of this suite.
@@ -48,7 +51,16 @@ func stories(t *testing.T) []*story {
 			name = parts[2]
 		}
 		for _, c := range cases {
-			all = append(all, ofCase(name+"/"+c.Name, c))
+			s := ofCase(name+"/"+c.Name, c)
+			for i := range s.served {
+				if !c.Serves() {
+					break
+				}
+				if s.served[i], err = c.Served(i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			all = append(all, s)
 		}
 	}
 	return all
@@ -65,7 +77,7 @@ func ofCase(name string, c *fleetcase.Case) *story {
 	}
 	for _, o := range c.Sources {
 		s.others[o.URL] = c.Others[o.Dir]
-		s.opts.Sources = append(s.opts.Sources, render.Repository{URL: o.URL, Tree: tree.FromBlobs(c.Others[o.Dir]), Revision: "main@sha1:0"})
+		s.opts.Sources = append(s.opts.Sources, render.Repository{URL: o.URL, Tree: tree.FromBlobs(c.Others[o.Dir]), Revision: revision(c.Others[o.Dir])})
 	}
 	for _, d := range c.Clusters {
 		s.opts.Clusters = append(s.opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
@@ -95,20 +107,33 @@ func (k knownRefs) Resolve(_ context.Context, ref sourcev1.GitRepositoryRef) (*t
 	return nil, "", fmt.Errorf("%w: %s", render.ErrNoRef, text)
 }
 
+// revision is what the lab makes of the files, as Flux prints it.
+func revision(files map[string]tree.Blob) string {
+	commit, err := lab.Commit(files)
+	if err != nil {
+		return "main@sha1:0"
+	}
+	return "main@sha1:" + commit
+}
+
 // render renders both revisions and compares them.
-func (s *story) render(ctx context.Context) error {
-	opts := s.opts
+func (s *story) render(t *testing.T) error {
+	t.Helper()
+	ctx, opts := t.Context(), s.opts
 	opts.Cache = &render.Cache{}
 	for i := range s.files {
 		if i == 1 && !s.two {
 			s.result[1] = s.result[0]
 			return nil
 		}
-		repo := render.Repository{URL: s.url, Tree: tree.FromBlobs(s.files[i]), Branch: s.branch, Revision: "main@sha1:0"}
+		repo := render.Repository{URL: s.url, Tree: tree.FromBlobs(s.files[i]), Branch: s.branch, Revision: revision(s.files[i])}
 		if len(s.refs) > 0 {
 			repo.Refs = knownRefs(s.refs)
 		}
 		var err error
+		if opts.Fetch, err = s.fetch(t, i); err != nil {
+			return err
+		}
 		if s.result[i], err = render.Fleet(ctx, repo, opts); err != nil {
 			return fmt.Errorf("render revision %d: %w", i+1, err)
 		}

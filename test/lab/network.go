@@ -85,7 +85,7 @@ func (n *Network) dial(ctx context.Context, host, port string) (net.Conn, error)
 	return route(ctx, host)
 }
 
-// route leads a port of every host to an address.
+// route leads a port of every host, or a host and port, to an address.
 func (n *Network) route(port string, to func(ctx context.Context, host string) (net.Conn, error)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -42,12 +42,7 @@ func (g *Git) Push(ctx context.Context, rawURL, ref string, files map[string]tre
 // push makes one commit of the files and pushes it to a repository.
 func push(ctx context.Context, to, ref string, files map[string]tree.Blob, o git.PushOptions) (string, error) {
 	store := memory.NewStorage()
-	root, err := writeTree(store, files)
-	if err != nil {
-		return "", err
-	}
-	who := object.Signature{Name: "lab", Email: "lab@example.com", When: time.Unix(1_700_000_000, 0).UTC()}
-	commit, err := write(store, &object.Commit{Author: who, Committer: who, Message: "lab\n", TreeHash: root})
+	commit, err := writeCommit(store, files)
 	if err != nil {
 		return "", err
 	}
@@ -63,6 +58,21 @@ func push(ctx context.Context, to, ref string, files map[string]tree.Blob, o git
 		return "", fmt.Errorf("push to %s: %w", to, err)
 	}
 	return commit.String(), nil
+}
+
+// Commit is the commit that [Git.Push] makes of the files: the same for the same files.
+func Commit(files map[string]tree.Blob) (string, error) {
+	commit, err := writeCommit(memory.NewStorage(), files)
+	return commit.String(), err
+}
+
+func writeCommit(store storer.EncodedObjectStorer, files map[string]tree.Blob) (plumbing.Hash, error) {
+	root, err := writeTree(store, files)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	who := object.Signature{Name: "lab", Email: "lab@example.com", When: time.Unix(1_700_000_000, 0).UTC()}
+	return write(store, &object.Commit{Author: who, Committer: who, Message: "lab\n", TreeHash: root})
 }
 
 // Remove deletes a repository.
