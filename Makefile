@@ -20,7 +20,7 @@ UNRACED = /internal/cli /internal/sops
 
 # What needs the lab says so where there is none, and is no failure.
 ON_LINUX = if [ "$$(go env GOOS)" != linux ]; then echo "==> $@: SKIPPED, the lab runs on Linux"; exit 0; fi
-E2E_FLAGS ?= # -short leaves out public fleets with charts
+E2E_FLAGS ?= # -short leaves out charts and registries: cases and public fleets that need them
 E2E_LOG ?= $(CURDIR)/.bin/e2e.log
 
 # Digest of every file that Git tracks or would track.

@@ -30,6 +30,9 @@ func TestStories(t *testing.T) {
 	for _, s := range all {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && (s.served[0] != nil || s.served[1] != nil) {
+				t.Skip("SKIPPED: -short leaves out what a chart repository or a registry serves")
+			}
 			if err := s.render(t); err != nil {
 				t.Fatal(err)
 			}

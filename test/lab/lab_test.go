@@ -138,7 +138,7 @@ func TestTwoLabs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := l.Wait(ctx, "what never comes", func(context.Context) (bool, error) { return false, nil })
-	for _, want := range []string{"wait for what never comes: ", "a/kustomize-controller ended: signal: killed", dies.Log, "Starting workers"} {
+	for _, want := range []string{"wait for what never comes: ", "a/kustomize-controller ended: signal: killed", dies.Log, "starting manager"} {
 		if !strings.Contains(fmt.Sprint(err), want) || l.Err() == nil {
 			t.Errorf("want %q in %v", want, err)
 		}
