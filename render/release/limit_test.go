@@ -14,6 +14,9 @@ import (
 
 // TestHostileTemplates holds that templates which would never end, or fill the memory, end soon with an error.
 func TestHostileTemplates(t *testing.T) {
+	if raceDetector {
+		t.Skip("SKIPPED: a minute under the race detector; make hermetic runs it without")
+	}
 	define := func(body string) string { return `{{ define "x" }}` + body + `{{ end }}` }
 	tests := map[string]string{
 		"loops":               `{{ range until 1000 }}{{ range until 1000 }}{{ range until 1000 }}x{{ end }}{{ end }}{{ end }}`,
