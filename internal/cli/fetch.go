@@ -178,18 +178,29 @@ func commitTree(ctx context.Context, dir, commit string) (*tree.Tree, error) {
 	return c.Tree, nil
 }
 
-// fetched is an artifact as a render takes it.
+// fetched is an artifact as a render takes it. A folder with nothing in it is kept, as a
+// Kustomization of it applies nothing, and one of no folder fails.
 func fetched(a *fetch.Artifact) *render.Fetched {
 	out := &render.Fetched{Revision: a.Revision, Data: a.Data}
-	if a.Data == nil {
-		blobs := map[string]tree.Blob{}
-		for _, file := range a.Files {
-			if !file.Mode.IsDir() {
-				blobs[path.Clean(file.Name)] = tree.Blob{Data: string(file.Data), Mode: tree.File}
+	if a.Data != nil {
+		return out
+	}
+	blobs := make(map[string]tree.Blob, len(a.Files))
+	for _, file := range a.Files {
+		b := tree.Blob{Data: string(file.Data), Mode: tree.File}
+		if file.Mode.IsDir() {
+			b = tree.Blob{Mode: tree.Submodule} // a tree's word for an empty folder
+		}
+		blobs[path.Clean(file.Name)] = b
+	}
+	for _, file := range a.Files {
+		for dir := path.Dir(path.Clean(file.Name)); dir != "."; dir = path.Dir(dir) {
+			if blobs[dir].Mode == tree.Submodule {
+				delete(blobs, dir)
 			}
 		}
-		out.Tree = tree.FromBlobs(blobs)
 	}
+	out.Tree = tree.FromBlobs(blobs)
 	return out
 }
 

@@ -2,14 +2,19 @@ package fetch
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
 )
 
 func newTestCache(t *testing.T, limit int64) (*diskCache, *log) {
@@ -164,6 +169,7 @@ func TestPrune(t *testing.T) {
 
 // TestCacheShared: several clients, as of several processes, on one folder.
 func TestCacheShared(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var wg sync.WaitGroup
 	for range 4 {
@@ -230,5 +236,55 @@ func BenchmarkHit(b *testing.B) {
 		if _, ok := c.blob(e.Digest); !ok {
 			b.Fatal("gone")
 		}
+	}
+}
+
+// BenchmarkFromDisk is one question to a new client, as of a new command, that the cache
+// answers: a chart in a range of a repository with 20,000 versions, and a layer of a registry.
+func BenchmarkFromDisk(b *testing.B) {
+	registry := registry.New(registry.Logger(quiet()))
+	index := bigIndex()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/v2/"):
+			registry.ServeHTTP(w, r)
+		case r.URL.Path == "/index.yaml":
+			w.Write(index)
+		default:
+			w.Write(make([]byte, 50_000))
+		}
+	}))
+	defer s.Close()
+	push(b, s.URL+"/v2/app", "1.0.0", fluxConfig, layer{fluxLayer, tgz(b, "a.yaml", strings.Repeat("a: 1\n", 10_000))})
+	host, dir := strings.TrimPrefix(s.URL, "http://"), b.TempDir()
+	ask := map[string]func(*Client) (*Artifact, error){
+		"chart": func(c *Client) (*Artifact, error) {
+			return c.Chart(b.Context(), ChartRequest{Repository: s.URL, Name: "chart-7", Version: "1.x"})
+		},
+		"layer": func(c *Client) (*Artifact, error) {
+			return c.OCI(b.Context(), OCIRequest{URL: "oci://" + host + "/app", SemVer: "1.x"})
+		},
+	}
+	for _, name := range slices.Sorted(maps.Keys(ask)) {
+		once := func(b *testing.B, offline bool) {
+			b.Helper()
+			c, err := New(Options{Dir: dir, Hosts: []string{"127.0.0.1"}, Private: []string{"127.0.0.1"}, Offline: offline})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if a, err := ask[name](c); err != nil || a.FromCache != offline {
+				b.Fatal(a, err)
+			}
+			if err := c.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		once(b, false)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				once(b, true)
+			}
+		})
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
-	"github.com/Masterminds/semver/v3"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/bulkhead-dev/bulkhead/render/chart"
 )
 
 // Media types of Helm charts in registries.
@@ -64,13 +64,13 @@ func (c *Client) ociChart(ctx context.Context, rep *report, q ChartRequest) (*Ar
 	}
 	age := c.age(q.Interval)
 	version := q.Version
-	if _, err := parseVersion(version); err != nil {
+	if !chart.Exact(version) {
 		tags, err := repo.tags(ctx, rep, age)
 		if err != nil {
 			return nil, err
 		}
-		if version, err = pickChartTag(tags, q.Version); err != nil {
-			return nil, err
+		if version, err = chart.Pick(chartVersions(tags), q.Version); err != nil {
+			return nil, chartFault(err)
 		}
 	}
 	digest, err := repo.resolve(ctx, rep, strings.ReplaceAll(version, "+", "_"), age)
@@ -133,58 +133,35 @@ func (c *Client) helmChart(ctx context.Context, rep *report, q ChartRequest) (*A
 	if err != nil {
 		return nil, err
 	}
-	age := c.age(q.Interval)
-	data, digest, err := c.index(ctx, rep, base, age)
+	all, err := c.parsedIndex(ctx, rep, base, c.age(q.Interval))
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.indexes.of(c.cache, digest, data)
+	ref, sum, version, err := chart.Find(all, q.Name, q.Version)
 	if err != nil {
-		return nil, err
+		return nil, chartFault(err)
 	}
-	e, err := all.find(q.Name, q.Version)
-	if err != nil {
-		return nil, err
-	}
-	return c.download(ctx, rep, base, e, q)
+	return c.download(ctx, rep, base, packaged{ref, sum, version}, q)
 }
 
-// resolveURL gives the URL of a package, which may be relative to the repository.
-//
-// Source: helm v4.2.4 pkg/repo/v1/chartrepo.go ResolveReferenceURL.
-func resolveURL(base *url.URL, ref string) (*url.URL, error) {
-	u, err := url.Parse(ref)
-	if err != nil {
-		return nil, fault(ErrInvalid, "%.200s is not a URL", cleanURL(ref))
-	}
-	if u.IsAbs() {
-		return u, nil
-	}
-	b := *base
-	b.RawPath = strings.TrimSuffix(b.RawPath, "/") + "/"
-	b.Path = strings.TrimSuffix(b.Path, "/") + "/"
-	out := b.ResolveReference(u)
-	out.RawQuery = b.RawQuery
-	return out, nil
-}
+// packaged is a version of an index: where its package is, the digest that it should have
+// and may have not, and the version.
+type packaged struct{ url, digest, version string }
 
 // download gets the package of a version. With a digest in the index it is asked
 // for once; else the cache counts as long as the index does.
-func (c *Client) download(ctx context.Context, rep *report, base *url.URL, e indexEntry, q ChartRequest) (*Artifact, error) {
-	if len(e.URLs) == 0 {
-		return nil, fault(ErrInvalid, "chart '%.80s' has no downloadable URLs", q.Name)
-	}
-	at, err := resolveURL(base, e.URLs[0])
+func (c *Client) download(ctx context.Context, rep *report, base *url.URL, e packaged, q ChartRequest) (*Artifact, error) {
+	at, err := resolveURL(base, e.url)
 	if err != nil {
 		return nil, err
 	}
-	a := &Artifact{Revision: e.Version, Version: e.Version}
-	sum := "sha256:" + strings.TrimPrefix(strings.ToLower(e.Digest), "sha256:")
+	a := &Artifact{Revision: e.version, Version: e.version}
+	sum := "sha256:" + strings.TrimPrefix(strings.ToLower(e.digest), "sha256:")
 	if data, ok := c.cache.blob(sum); ok {
 		a.Data, a.Digest = data, sum
 		return a, nil
 	}
-	key := "package " + cleanURL(at.String()) + " " + digestOf([]byte(at.RawQuery)) + " " + e.Version + " " + e.Digest
+	key := "package " + cleanURL(at.String()) + " " + digestOf([]byte(at.RawQuery)) + " " + e.version + " " + e.digest
 	age := c.age(q.Interval)
 	if hexOf(sum) != "" {
 		age = forever
@@ -214,46 +191,19 @@ func (c *Client) download(ctx context.Context, rep *report, base *url.URL, e ind
 	}
 	a.Digest = digest
 	if hexOf(sum) != "" && sum != digest {
-		a.Notes = append(a.Notes, fmt.Sprintf("the index says that %s %s has the digest %s; it has %s, which Flux does not mind", q.Name, e.Version, sum, digest))
+		a.Notes = append(a.Notes, fmt.Sprintf("the index says that %s %s has the digest %s; it has %s, which Flux does not mind", q.Name, e.version, sum, digest))
 	}
 	return a, nil
 }
 
-// candidate is a version of an index that a range takes.
-type candidate struct {
-	version *semver.Version
-	entry   indexEntry
-}
-
-// highest takes the highest version, of equal ones the latest made.
-func highest(all []candidate) indexEntry {
-	best := slices.MaxFunc(all, func(a, b candidate) int {
-		return cmp.Or(a.version.Compare(b.version), a.entry.Created.Compare(b.entry.Created))
-	})
-	return best.entry
-}
-
-// sortEntries puts the highest version first, as Helm does; what is no version
-// comes last.
-//
-// Source: helm v4.2.4 pkg/repo/v1/index.go SortEntries.
-func sortEntries(list []indexEntry) {
-	versions := make(map[string]*semver.Version, len(list))
-	for _, e := range list {
-		if v, err := semver.NewVersion(e.Version); err == nil {
-			versions[e.Version] = v
+// resolveURL gives the URL of a package, which may be relative to the repository.
+func resolveURL(base *url.URL, ref string) (*url.URL, error) {
+	text, err := chart.ResolveURL(base.String(), ref)
+	if err == nil {
+		var at *url.URL
+		if at, err = url.Parse(text); err == nil {
+			return at, nil
 		}
 	}
-	slices.SortStableFunc(list, func(a, b indexEntry) int {
-		x, y := versions[a.Version], versions[b.Version]
-		switch {
-		case x == nil && y == nil:
-			return 0
-		case x == nil:
-			return 1
-		case y == nil:
-			return -1
-		}
-		return y.Compare(x)
-	})
+	return nil, fault(ErrInvalid, "%.200s is not a URL", cleanURL(ref))
 }

@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/Masterminds/semver/v3"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -205,38 +207,6 @@ func TestOCIChart(t *testing.T) {
 	}
 }
 
-func TestIndexFile(t *testing.T) {
-	for name, c := range map[string]struct {
-		text string
-		ok   bool
-	}{
-		"yaml":          {anIndex, true},
-		"json":          {`{"apiVersion":"v1","entries":{"web":[{"name":"web","version":"1.0.0","urls":["x"]}]}}`, true},
-		"null version":  {"apiVersion: v1\nentries:\n  web:\n  - null\n  - {name: web, version: 1.0.0, urls: [x]}\n", true},
-		"empty":         {"", false},
-		"no version":    {"entries: {}", false},
-		"unknown field": {"apiVersion: v1\nentries:\n  web:\n  - {name: web, version: 1.0.0, colour: red}\n", false},
-		"twice":         {"apiVersion: v1\napiVersion: v1\n", false},
-		"html":          {"<html></html>", false},
-		"aliases":       {"apiVersion: v1\nx: &a [1,1,1,1,1,1,1,1,1]\ny: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nz: [*b,*b,*b,*b,*b,*b,*b,*b]\n", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			x, err := parseIndex([]byte(c.text))
-			if (err == nil) != c.ok {
-				t.Fatalf("error is %v", err)
-			}
-			if c.ok {
-				if e, err := x.find("web", "*"); err != nil || e.Version != "1.0.0" {
-					t.Errorf("found %v, %v", e, err)
-				}
-				if _, err := x.find("none", ""); err == nil {
-					t.Error("found a chart that is not there")
-				}
-			}
-		})
-	}
-}
-
 // TestPick: whatever the order of tags, the highest that matches is taken, and it
 // is one of them.
 func TestPick(t *testing.T) {
@@ -261,7 +231,10 @@ func TestPick(t *testing.T) {
 		if !a.Equal(b) {
 			t.Fatalf("%s, in reverse %s", got, again)
 		}
-		c, _ := rangeOf(rng)
+		c, err := semver.NewConstraint(rng)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, tag := range tags {
 			if v, err := parseVersion(tag); err == nil && c.Check(v) && a.LessThan(v) {
 				t.Fatalf("%s is higher than %s", tag, got)
@@ -290,32 +263,87 @@ func TestIndexOnce(t *testing.T) {
 	if n.Load() != 1 {
 		t.Errorf("%d downloads", n.Load())
 	}
-	parsed, err := parseIndex([]byte(anIndex))
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := parsedBefore(c.cache, digestOf([]byte(anIndex)))
-	if diff := cmp.Diff(parsed, before); err != nil || diff != "" {
-		t.Errorf("the next run reads (-want +got): %v\n%s", err, diff)
+	// The next run neither parses it nor reads its text, be it still there or not.
+	next := newClient(t, func(o *Options) { o.Dir, o.Offline = filepath.Dir(c.cache.dir), true })
+	os.Remove(c.cache.path("blobs", hexOf(digestOf([]byte(anIndex)))))
+	a, err := next.Chart(t.Context(), ChartRequest{Repository: s.URL, Name: "web", Version: "1.x"})
+	if err != nil || !a.FromCache || a.Version != "1.0.0" {
+		t.Errorf("the next run has %v, %v", a, err)
 	}
 }
 
-func FuzzIndex(f *testing.F) {
-	f.Add([]byte(anIndex), "web", "1.x")
-	f.Add([]byte(`{"apiVersion":"v1","entries":{"a":[null,{}]}}`), "a", "")
-	f.Fuzz(func(_ *testing.T, data []byte, name, version string) {
-		if x, err := parseIndex(data); err == nil {
-			_, _ = x.find(name, version)
+// TestIndexDamaged: what is kept of an index and cannot be read is made again.
+func TestIndexDamaged(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, anIndex) })
+	c := newClient(t)
+	q := ChartRequest{Repository: s.URL, Name: "web"}
+	if _, err := c.Chart(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	key := parsedKey + digestOf([]byte(anIndex))
+	good, ok := c.cache.ref(key)
+	if !ok {
+		t.Fatal("nothing is kept of the index")
+	}
+	for name, kept := range map[string]string{"another blob": c.cache.put([]byte("another")), "no blob": digestOf([]byte("none")), "no digest": "x"} {
+		c.cache.setRef(entry{Key: key, Digest: kept})
+		next := newClient(t, func(o *Options) { o.Dir, o.Offline = filepath.Dir(c.cache.dir), true })
+		if a, err := next.Chart(t.Context(), q); err != nil || a.Version != "1.0.0" {
+			t.Errorf("%s: %v, %v", name, a, err)
 		}
-	})
+		if e, _ := c.cache.ref(key); e.Digest != good.Digest {
+			t.Errorf("%s: not repaired: %+v", name, e)
+		}
+	}
+}
+
+// TestIndexFaults: what is wrong with an index is said as Flux says it, and by its kind.
+func TestIndexFaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		index, chart, version string
+		kind                  error
+		text                  string
+	}{
+		"empty":         {"", "web", "", ErrInvalid, "the index is empty"},
+		"HTML":          {"<html></html>", "web", "", ErrInvalid, "read index"},
+		"no version":    {"entries: {}", "web", "", ErrInvalid, "apiVersion"},
+		"unknown field": {strings.Replace(anIndex, "urls", "urlz", 1), "web", "", ErrInvalid, "urlz"},
+		"no chart":      {anIndex, "api", "", ErrNotFound, "no chart name found: api"},
+		"no versions":   {"apiVersion: v1\nentries: {web: []}\n", "web", "", ErrNotFound, "no chart version found: web"},
+		"no match":      {anIndex, "web", "9.x", ErrNotFound, "no 'web' chart with version matching '9.x' found"},
+		"no range":      {anIndex, "web", "nine", ErrInvalid, "improper constraint"},
+		"no URL":        {strings.Replace(anIndex, "web-1.0.0.tgz", "", 1), "web", "", ErrInvalid, "chart 'web' has no downloadable URLs"},
+		"bad URL":       {strings.Replace(anIndex, "web-1.0.0.tgz", "'http://joe:hunter22@[x'", 1), "web", "", ErrInvalid, "is not a URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, c.index) })
+			_, err := newClient(t).Chart(t.Context(), ChartRequest{Repository: s.URL, Name: c.chart, Version: c.version})
+			e := want(t, err, c.kind)
+			if !strings.Contains(e.Text, c.text) || strings.Contains(e.Text, "hunter22") {
+				t.Errorf("error is %+v, want %q", e, c.text)
+			}
+		})
+	}
+}
+
+// TestIndexTooLarge: the limit of render/chart holds whatever the client's is.
+func TestIndexTooLarge(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", fmt.Sprint(100<<20)) })
+	_, err := newClient(t).Chart(t.Context(), ChartRequest{Repository: s.URL, Name: "web"})
+	want(t, err, ErrInvalid)
+	_, err = (&indexes{}).parse(newCache(t.TempDir(), 1<<30, func(string) {}), "sha256:", make([]byte, 100<<20))
+	want(t, err, ErrInvalid)
 }
 
 func BenchmarkIndex(b *testing.B) {
 	data := bigIndex()
+	c := newCache(b.TempDir(), 1<<30, func(string) {})
+	digest := digestOf(data)
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := parseIndex(data); err != nil {
+		c.setRef(entry{Key: parsedKey + digest})
+		if _, err := (&indexes{}).parse(c, digest, data); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -324,26 +352,25 @@ func BenchmarkIndex(b *testing.B) {
 func BenchmarkIndexAgain(b *testing.B) {
 	data := bigIndex()
 	c := newCache(b.TempDir(), 1<<30, func(string) {})
-	if _, err := (&indexes{}).of(c, digestOf(data), data); err != nil {
+	if _, err := (&indexes{}).parse(c, digestOf(data), data); err != nil {
 		b.Fatal(err)
 	}
-	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := (&indexes{}).of(c, digestOf(data), data); err != nil {
-			b.Fatal(err)
+		if (&indexes{}).get(c, digestOf(data)) == nil {
+			b.Fatal("gone")
 		}
 	}
 }
 
-// bigIndex has 100 charts with 100 versions each.
+// bigIndex has 200 charts with 100 versions each.
 func bigIndex() []byte {
 	var text strings.Builder
 	text.WriteString("apiVersion: v1\nentries:\n")
-	for i := range 100 {
+	for i := range 200 {
 		fmt.Fprintf(&text, "  chart-%d:\n", i)
 		for j := range 100 {
-			fmt.Fprintf(&text, "  - apiVersion: v2\n    name: chart-%d\n    version: 1.%d.0\n    created: \"2024-01-01T00:00:00Z\"\n    description: a chart of many\n    digest: %064d\n    urls:\n    - https://example.com/chart-%d-1.%d.0.tgz\n", i, j, j, i, j)
+			fmt.Fprintf(&text, "  - apiVersion: v2\n    name: chart-%d\n    version: 1.%d.0\n    created: \"2024-01-01T00:00:00Z\"\n    description: a chart of many\n    digest: %064d\n    urls:\n    - chart-%d-1.%d.0.tgz\n", i, j, j, i, j)
 		}
 	}
 	return []byte(text.String())

@@ -34,7 +34,7 @@ type Options struct {
 type Limits struct {
 	Archive  int64         // bytes of one layer, or of one object of a bucket; 100 MiB
 	Chart    int64         // bytes of one chart package of a HelmRepository; 10 MiB, as source-controller
-	Index    int64         // bytes of a Helm repository index; 50 MiB, as source-controller
+	Index    int64         // bytes of a Helm repository index; 50 MiB, as source-controller, and no more is ever read
 	Manifest int64         // bytes of an OCI manifest or a list of tags; 4 MiB
 	Pack     int64         // bytes of a Git pack; 512 MiB, and the most that any request receives
 	Unpacked int64         // bytes of all files of one artifact; 256 MiB; a Git commit may have four times as many

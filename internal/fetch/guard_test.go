@@ -160,6 +160,7 @@ func TestUnknownAuthority(t *testing.T) {
 }
 
 func TestServerThatHangs(t *testing.T) {
+	t.Parallel()
 	done := make(chan struct{})
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -181,6 +182,7 @@ func TestServerThatHangs(t *testing.T) {
 }
 
 func TestServerThatDrips(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			if _, err := w.Write([]byte("x")); err != nil {
@@ -196,6 +198,7 @@ func TestServerThatDrips(t *testing.T) {
 }
 
 func TestTooBig(t *testing.T) {
+	t.Parallel()
 	chunk := make([]byte, 64<<10)
 	var sent atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -375,6 +378,7 @@ func TestHostThatIsDown(t *testing.T) {
 
 // TestQueue: waiting for a place does not count as time of the request.
 func TestQueue(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(60 * time.Millisecond)
 		fmt.Fprint(w, anIndex)

@@ -53,8 +53,8 @@ type layer struct {
 
 // push puts an artifact into the repository at a URL with plain requests and gives the digest
 // of its manifest.
-func push(t *testing.T, repo, tag, configType string, layers ...layer) string {
-	t.Helper()
+func push(tb testing.TB, repo, tag, configType string, layers ...layer) string {
+	tb.Helper()
 	config := []byte(`{}`)
 	m := map[string]any{
 		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "annotations": map[string]string{"k": "v"},
@@ -62,40 +62,40 @@ func push(t *testing.T, repo, tag, configType string, layers ...layer) string {
 	}
 	var list []any
 	for _, l := range append([]layer{{configType, config}}, layers...) {
-		put(t, repo+"/blobs/uploads/?digest="+digestOf(l.data), http.MethodPost, "application/octet-stream", l.data)
+		put(tb, repo+"/blobs/uploads/?digest="+digestOf(l.data), http.MethodPost, "application/octet-stream", l.data)
 	}
 	for _, l := range layers {
 		list = append(list, map[string]any{"mediaType": l.mediaType, "digest": digestOf(l.data), "size": len(l.data)})
 	}
 	m["layers"] = list
-	return pushJSON(t, repo, tag, "application/vnd.oci.image.manifest.v1+json", m)
+	return pushJSON(tb, repo, tag, "application/vnd.oci.image.manifest.v1+json", m)
 }
 
-func pushJSON(t *testing.T, repo, tag, mediaType string, v any) string {
-	t.Helper()
+func pushJSON(tb testing.TB, repo, tag, mediaType string, v any) string {
+	tb.Helper()
 	data, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	put(t, repo+"/manifests/"+tag, http.MethodPut, mediaType, data)
+	put(tb, repo+"/manifests/"+tag, http.MethodPut, mediaType, data)
 	return digestOf(data)
 }
 
-func put(t *testing.T, url, method, mediaType string, data []byte) {
-	t.Helper()
+func put(tb testing.TB, url, method, mediaType string, data []byte) {
+	tb.Helper()
 	req, err := http.NewRequest(method, url, bytes.NewReader(data))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	req.Header.Set("Content-Type", mediaType)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
 		text, _ := io.ReadAll(resp.Body)
-		t.Fatalf("push %s: %s %s", url, resp.Status, text)
+		tb.Fatalf("push %s: %s %s", url, resp.Status, text)
 	}
 }
 
@@ -530,6 +530,7 @@ func TestHTTPSRegistry(t *testing.T) {
 
 // TestTagPages: a list of tags in pages, and one without end.
 func TestTagPages(t *testing.T) {
+	t.Parallel()
 	endless := false
 	var n atomic.Int32
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

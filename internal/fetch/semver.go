@@ -3,6 +3,7 @@ package fetch
 import (
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -61,44 +62,21 @@ func pickTag(tags []string, q OCIRequest) (string, error) {
 	return best.Original(), nil
 }
 
-// pickChartTag gives the version that a registry has for a version or a range.
-// tags are those of the registry, in its order.
+// chartVersions are the versions of a chart that a registry's tags stand for, the highest
+// first.
 //
-// Source: helm v4.2.4 registry/client.go Tags and source-controller v1.9.5
-// oci_chart_repository.go getLastMatchingVersionOrConstraint.
-func pickChartTag(tags []string, want string) (string, error) {
+// Source: helm v4.2.4 registry/client.go Tags.
+func chartVersions(tags []string) []string {
 	var versions []*semver.Version
 	for _, t := range tags {
 		if v, err := semver.StrictNewVersion(strings.ReplaceAll(t, "_", "+")); err == nil {
 			versions = append(versions, v)
 		}
 	}
-	slices.SortStableFunc(versions, func(a, b *semver.Version) int { return b.Compare(a) })
-	constraint, err := rangeOf(want)
-	for _, v := range versions {
-		if want != "" && v.String() == want {
-			return want, nil
-		}
+	sort.Sort(sort.Reverse(semver.Collection(versions))) // decides between equal ones
+	texts := make([]string, len(versions))
+	for i, v := range versions {
+		texts[i] = v.String()
 	}
-	if err != nil {
-		return "", err
-	}
-	for _, v := range versions {
-		if constraint.Check(v) {
-			return v.String(), nil
-		}
-	}
-	return "", fault(ErrNotFound, "no version that matches %.80q", want)
-}
-
-// rangeOf reads a range; "" is the latest that is no prerelease.
-func rangeOf(want string) (*semver.Constraints, error) {
-	if want == "" {
-		want = "*"
-	}
-	c, err := semver.NewConstraint(want)
-	if err != nil {
-		return nil, fault(ErrInvalid, "version '%.80s' parse error: %v", want, err)
-	}
-	return c, nil
+	return texts
 }

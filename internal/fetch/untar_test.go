@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,18 +114,48 @@ func tgzOf(t *testing.T, text string) []byte {
 	return out.Bytes()
 }
 
-// TestUntarBomb: what is small packed and huge unpacked costs little.
+// TestUntarBomb: what is small packed and huge unpacked costs little, be it one file or
+// many.
 func TestUntarBomb(t *testing.T) {
-	data := pack(t, &tar.Header{Typeflag: tar.TypeReg, Name: "a", Size: 200 << 20})
-	limits := Limits{Unpacked: 1 << 20}.orDefault()
-	n := testing.AllocsPerRun(1, func() {
-		if _, err := untar(data, limits); err == nil {
-			t.Error("a bomb is taken")
-		}
-	})
-	if n > 1000 {
-		t.Errorf("%v allocations", n)
+	limits := Limits{Unpacked: 2 << 20}.orDefault()
+	if files, err := untar(bomb(t, slices.Repeat([]int64{1 << 20}, 2)), limits); err != nil || len(files) != 2 {
+		t.Fatalf("what is small enough gives %d files, %v", len(files), err)
 	}
+	for name, sizes := range map[string][]int64{"one file": {200 << 20}, "many files": slices.Repeat([]int64{1 << 20}, 200)} {
+		data := bomb(t, sizes)
+		if len(data) > 1<<20 {
+			t.Fatalf("%s: %d bytes are packed", name, len(data))
+		}
+		n := testing.AllocsPerRun(1, func() {
+			if _, err := untar(data, limits); err == nil {
+				t.Errorf("%s: a bomb is taken", name)
+			}
+		})
+		if n > 1000 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+// bomb packs files of zeros, whose sizes are whole MiB. Each MiB is a gzip stream of its
+// own, so that it is compressed once.
+func bomb(t *testing.T, sizes []int64) []byte {
+	t.Helper()
+	mega := tgzOf(t, strings.Repeat("\x00", 1<<20))
+	var out bytes.Buffer
+	for i, size := range sizes {
+		var head bytes.Buffer
+		tw := tar.NewWriter(&head)
+		if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: fmt.Sprint(i), Size: size}); err != nil {
+			t.Fatal(err)
+		}
+		out.Write(tgzOf(t, head.String()))
+		for range size >> 20 {
+			out.Write(mega)
+		}
+	}
+	out.Write(tgzOf(t, strings.Repeat("\x00", 1024)))
+	return out.Bytes()
 }
 
 func FuzzUntar(f *testing.F) {

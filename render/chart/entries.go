@@ -6,7 +6,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// indexByEntry reads a YAML index one entry at a time. It answers for the layout that
+// indexByEntry reads a YAML index some entries at a time. It answers for the layout that
 // tools write: "entries:" at the line's start, below it a key for each chart, below
 // each key a list. Whatever it does not understand, anything wrong included, it leaves
 // to the reader of whole documents, and says false.
@@ -154,15 +154,17 @@ func chartEntries(piece []byte) (string, versions, bool) {
 	var list versions
 	indent := -1
 	for len(body) > 0 {
-		var item []byte
-		if item, body, indent, ok = cutItem(body, indent); !ok {
-			return chartAtOnce(piece)
+		rest, n := body, 0
+		for ; len(rest) > 0 && len(body)-len(rest) < batch; n++ {
+			if _, rest, indent, ok = cutItem(rest, indent); !ok {
+				return chartAtOnce(piece)
+			}
 		}
-		one, ok := readItem(item)
+		some, ok := readItems(body[:len(body)-len(rest)], n)
 		if !ok {
 			return "", nil, false
 		}
-		list = append(list, one...)
+		list, body = append(list, some...), rest
 	}
 	return name, list, true
 }
@@ -189,10 +191,14 @@ func keyName(line []byte) (string, bool) {
 	return "", false
 }
 
-// readItem reads a list of one entry; the list it gives is empty for an invalid one.
-func readItem(item []byte) (versions, bool) {
+// batch is how much of a list is read at once, in bytes, or one item: the reader of YAML
+// costs as much as some small items each time it starts.
+const batch = 32 << 10
+
+// readItems reads a list of n entries; the list it gives has the valid ones.
+func readItems(items []byte, n int) (versions, bool) {
 	var entries []*indexEntry
-	if err := yaml.UnmarshalStrict(item, &entries); err != nil || len(entries) != 1 {
+	if err := yaml.UnmarshalStrict(items, &entries); err != nil || len(entries) != n {
 		return nil, false
 	}
 	return condense(entries), true

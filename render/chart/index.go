@@ -21,7 +21,7 @@ import (
 const MaxIndex = 50 << 20
 
 // ErrNoChart is wrapped by the error of [Find] when the index has no chart of that name.
-var ErrNoChart = errors.New("no chart of that name")
+var ErrNoChart = errors.New("no chart name found")
 
 // IndexFile is what is needed of a HelmRepository's index. It is not changed once made.
 type IndexFile struct {
@@ -31,9 +31,9 @@ type IndexFile struct {
 // version is an entry of the index that is valid.
 type version struct {
 	text    string
-	semver  *semver.Version
-	url     string // of the first download, as written; empty when there is none
-	digest  string // hexadecimal SHA-256 of the archive, as written; may be empty
+	semver  *semver.Version // of text, while it is needed
+	url     string          // of the first download, as written; empty when there is none
+	digest  string          // hexadecimal SHA-256 of the archive, as written; may be empty
 	created time.Time
 }
 
@@ -69,8 +69,11 @@ func Index(data []byte) (_ *IndexFile, err error) {
 	if head.APIVersion == "" {
 		return nil, errors.New("read index: no apiVersion is said")
 	}
-	for _, v := range ix.charts {
-		sort.Sort(sort.Reverse(v))
+	for _, list := range ix.charts {
+		sort.Sort(sort.Reverse(list))
+		for i := range list {
+			list[i].semver = nil // their order is all that counts from here on
+		}
 	}
 	return ix, nil
 }
@@ -203,7 +206,7 @@ func (v versions) Less(i, j int) bool { return v[i].semver.LessThan(v[j].semver)
 // goes first; else the highest version in the range, of equal ones the youngest. An
 // empty range, or "*", is the latest stable version. The URL may be relative, see [ResolveURL];
 // the digest is as the index has it, and may be empty. The error wraps [ErrNoChart] or
-// [ErrNoVersion].
+// [ErrNoVersion], and has upstream's words.
 //
 // Source: source-controller v1.9.5 internal/helm/repository/chart_repository.go
 // getChartVersion.
@@ -211,16 +214,18 @@ func Find(ix *IndexFile, name, constraint string) (url, digest, version string, 
 	all, ok := ix.charts[name]
 	switch {
 	case !ok:
-		return "", "", "", fmt.Errorf("%w: %q", ErrNoChart, name)
+		return "", "", "", fmt.Errorf("%w: %.80s", ErrNoChart, name)
 	case len(all) == 0:
-		return "", "", "", fmt.Errorf("%w: chart %s has none", ErrNoVersion, name)
+		return "", "", "", noVersionError(fmt.Sprintf("no chart version found: %.80s", name))
 	}
 	found, err := find(all, constraint)
-	if err != nil {
-		return "", "", "", fmt.Errorf("chart %s: %w", name, err)
-	}
-	if found.url == "" {
-		return "", "", "", fmt.Errorf("chart %s %s has no URL to download it from", name, found.text)
+	switch {
+	case errors.Is(err, ErrNoVersion):
+		return "", "", "", noVersionError(fmt.Sprintf("no '%.80s' chart with version matching '%.80s' found", name, constraint))
+	case err != nil:
+		return "", "", "", err
+	case found.url == "":
+		return "", "", "", fmt.Errorf("chart '%.80s' has no downloadable URLs", name)
 	}
 	return found.url, found.digest, found.text, nil
 }
@@ -237,12 +242,12 @@ func find(all versions, constraint string) (version, error) {
 	}
 	var fit versions
 	for _, v := range all {
-		if strings.Count(v.text, ".") >= 2 && c.Check(v.semver) { // as parseVersion
+		if v.semver, err = parseVersion(v.text); err == nil && c.Check(v.semver) {
 			fit = append(fit, v)
 		}
 	}
 	if len(fit) == 0 {
-		return version{}, fmt.Errorf("%w: none of %d in %q", ErrNoVersion, len(all), constraint)
+		return version{}, fmt.Errorf("%w: none of %d in %.80q", ErrNoVersion, len(all), constraint)
 	}
 	sort.SliceStable(fit, func(i, j int) bool { // as upstream has it: not less is before
 		if !fit[i].semver.Equal(fit[j].semver) {

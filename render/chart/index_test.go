@@ -115,12 +115,35 @@ func TestFindTakesTheYoungest(t *testing.T) {
 	}
 }
 
+// TestFindSaysWhatFluxSays: the words are those of the HelmChart's condition.
+func TestFindSaysWhatFluxSays(t *testing.T) {
+	t.Parallel()
+	ix, err := Index([]byte(smallIndex))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, asked := range map[string][2]string{
+		"no chart name found: nginx":                                      {"nginx", ""},
+		"no chart version found: empty":                                   {"empty", ""},
+		"no 'podinfo' chart with version matching '>7' found":             {"podinfo", ">7"},
+		"chart 'podinfo' has no downloadable URLs":                        {"podinfo", "6.0.0"},
+		`parse version range "this one": improper constraint: "this one"`: {"podinfo", "this one"},
+	} {
+		if _, _, _, err := Find(ix, asked[0], asked[1]); err == nil || err.Error() != want {
+			t.Errorf("%q: got %v, want %s", asked, err, want)
+		}
+	}
+}
+
 func TestIndexErrors(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":             {"", "empty"},
 		"no apiVersion":     {"entries: {}\n", "apiVersion"},
 		"unknown field":     {"apiVersion: v1\nentries:\n  a:\n  - {name: a, version: 1.0.0, colour: red}\n", "colour"},
+		"HTML":              {"<html></html>", "cannot unmarshal"},
+		"root field twice":  {"apiVersion: v1\napiVersion: v1\n", "already set"},
+		"many aliases":      {"apiVersion: v1\nx: &a [1,1,1,1,1,1,1,1,1]\ny: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nz: [*b,*b,*b,*b,*b,*b,*b,*b]\n", "unknown field"},
 		"unknown at root":   {"apiVersion: v1\nentries:\n  a:\n  - {name: a, version: 1.0.0}\nextra: 1\n", "extra"},
 		"chart twice":       {"apiVersion: v1\nentries:\n  a:\n  - {name: a, version: 1.0.0}\n  a:\n  - {name: a, version: 1.0.1}\n", "already set"},
 		"entries twice":     {"apiVersion: v1\nentries:\n  a:\n  - {name: a, version: 1.0.0}\nentries:\n  b: []\n", "already set"},
@@ -172,6 +195,16 @@ func TestIndexByEntryIsIndex(t *testing.T) {
 	}
 }
 
+// TestIndexByBatch: lists that are read in several pieces are read as a whole, too.
+func TestIndexByBatch(t *testing.T) {
+	t.Parallel()
+	text := string(bigIndex(2 * batch))
+	if _, _, ok := indexByEntry([]byte(text)); !ok {
+		t.Error("a sound index was not read by entry")
+	}
+	sameIndex(t, text)
+}
+
 func sameIndex(t interface{ Fatalf(string, ...any) }, text string) {
 	_, got, ok := indexByEntry([]byte(text))
 	if !ok {
@@ -203,6 +236,7 @@ func drawIndex(t *rapid.T) string {
 					"urls:\n  - a.tgz\n  - b.tgz", "urls:\n- c.tgz", "appVersion: \"1.10\"", "description: |\n  a\n\n  - b: c",
 					"description: 'it''s\n  two lines'", "# a comment", "created: \"2020-01-01T00:00:00.1Z\"", "annotations:\n  a: b", "digest: 123e4",
 					"dependencies:\n- name: d\n  repository: \"\"\n  version: 1.0.0", "keywords: [a,\n  b]", "deprecated: true", "kubeVersion: '>=1.20'",
+					"icon: " + strings.Repeat("x", batch/2), // so that a list has more than one batch
 				}).Draw(t, "extra"))
 			}
 			item := strings.ReplaceAll(strings.Join(lines, "\n"), "\n", "\n"+"  "+indent+"  ")

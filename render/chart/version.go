@@ -14,6 +14,12 @@ import (
 // ErrNoVersion is wrapped by the error of [Pick] and [Find] when no version fits.
 var ErrNoVersion = errors.New("no version fits")
 
+// noVersionError is an [ErrNoVersion] in upstream's words.
+type noVersionError string
+
+func (e noVersionError) Error() string      { return string(e) }
+func (noVersionError) Is(target error) bool { return target == ErrNoVersion }
+
 // Exact says whether a version of a HelmChart names one version and not a range, so
 // that an OCI repository is asked for it and not for its list. The rule is looser than
 // semver: "v1.2.3" and "01.2.3" count, "1.2" is a range.
@@ -47,7 +53,7 @@ func Pick(versions []string, constraint string) (string, error) {
 		}
 	}
 	if Exact(constraint) {
-		return "", fmt.Errorf("%w: %q is not there", ErrNoVersion, constraint)
+		return "", noVersionError(fmt.Sprintf("could not locate a version matching provided version string %.80s", constraint))
 	}
 	c, err := parseConstraint(constraint)
 	if err != nil {
@@ -60,7 +66,7 @@ func Pick(versions []string, constraint string) (string, error) {
 		}
 	}
 	if len(fit) == 0 {
-		return "", fmt.Errorf("%w: none of %d in %q", ErrNoVersion, len(versions), constraint)
+		return "", noVersionError(fmt.Sprintf("could not locate a version matching provided version string %.80s", constraint))
 	}
 	sort.Sort(sort.Reverse(semver.Collection(fit))) // upstream's sort decides between equal ones
 	return fit[0].Original(), nil
@@ -72,7 +78,7 @@ func parseConstraint(constraint string) (*semver.Constraints, error) {
 	}
 	c, err := semver.NewConstraint(constraint)
 	if err != nil {
-		return nil, fmt.Errorf("parse version range %q: %w", constraint, err)
+		return nil, fmt.Errorf("parse version range %.80q: %w", constraint, err)
 	}
 	return c, nil
 }
