@@ -111,8 +111,8 @@ func (s served) Chart(ctx context.Context, r *sourcev1.HelmRepository, name, ver
 	return told(s.Served.Chart(ctx, r, name, version))
 }
 
-func (served) Bucket(_ context.Context, b *sourcev1.Bucket) (*render.Fetched, error) {
-	return told(nil, fmt.Errorf("%w: bucket %s", fleetcase.ErrUnknown, b.Spec.BucketName))
+func (s served) Bucket(ctx context.Context, b *sourcev1.Bucket) (*render.Fetched, error) {
+	return told(s.Served.Bucket(ctx, b))
 }
 
 func (served) Git(_ context.Context, g *sourcev1.GitRepository) (*render.Fetched, error) {

@@ -136,8 +136,8 @@ func (s servedCase) Chart(ctx context.Context, r *sourcev1.HelmRepository, name,
 	return told(s.Served.Chart(ctx, r, name, version))
 }
 
-func (servedCase) Bucket(_ context.Context, b *sourcev1.Bucket) (*Fetched, error) {
-	return told(nil, fmt.Errorf("%w: bucket %s", fleetcase.ErrUnknown, b.Spec.BucketName))
+func (s servedCase) Bucket(ctx context.Context, b *sourcev1.Bucket) (*Fetched, error) {
+	return told(s.Served.Bucket(ctx, b))
 }
 
 func (servedCase) Git(_ context.Context, g *sourcev1.GitRepository) (*Fetched, error) {

@@ -28,6 +28,8 @@ const wanted = "want"
 //
 //	@charts/NAME-VERSION/    a chart of the repository at [ChartsURL]
 //	@oci/REPOSITORY:TAG/     an artifact of the registry at [RegistryURL]: a chart if it has a Chart.yaml
+//	@bucket/NAME/            the objects of a bucket at [BucketHost], by key; a key may end in "/", and
+//	                         without one the bucket is there all the same
 //
 // Three endings are short for Flux objects; the section holds the fields of the spec
 // that differ:
@@ -133,6 +135,9 @@ func (c *Case) section(f txtar.File) error {
 		return nil
 	}
 	sets, path := c.place(f.Name)
+	if marksFolder(f) {
+		return addFolder(sets, path)
+	}
 	if !valid(path) {
 		return errPath
 	}
@@ -179,10 +184,13 @@ func (c *Case) place(name string) (sets []map[string]tree.Blob, path string) {
 // servedDir cuts the name of what is served from a path inside it. That path is empty
 // when the name is not whole.
 func servedDir(name string) (dir, inside string, ok bool) {
+	for _, kind := range []string{chartsDir, bucketDir} {
+		if below, ok := strings.CutPrefix(name, kind); ok {
+			one, inside, _ := strings.Cut(below, "/")
+			return kind + one, inside, true
+		}
+	}
 	switch {
-	case strings.HasPrefix(name, chartsDir):
-		chart, inside, _ := strings.Cut(strings.TrimPrefix(name, chartsDir), "/")
-		return chartsDir + chart, inside, true
 	case strings.HasPrefix(name, ociDir):
 		at := strings.IndexByte(name, ':')
 		if at < 0 {
@@ -192,6 +200,24 @@ func servedDir(name string) (dir, inside string, ok bool) {
 		return name[:at] + tag, inside, true
 	}
 	return "", "", false
+}
+
+// marksFolder says whether a section is of a bucket alone, or of one of its keys that ends
+// in "/", which has no content.
+func marksFolder(f txtar.File) bool {
+	name := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(f.Name, "before/"), "after/"), "both/")
+	return strings.HasPrefix(name, bucketDir) && strings.HasSuffix(name, "/") && name != bucketDir+"/" && len(f.Data) == 0
+}
+
+// addFolder keeps a key that ends in "/"; an empty one stands for the bucket itself.
+func addFolder(sets []map[string]tree.Blob, key string) error {
+	if key == "" {
+		return nil
+	}
+	if !valid(strings.TrimSuffix(key, "/")) {
+		return errPath
+	}
+	return add(sets, key, tree.Blob{})
 }
 
 func valid(path string) bool { return fs.ValidPath(path) && path != "." }
@@ -231,7 +257,7 @@ func (c *Case) clash() error {
 	maps.Copy(sets, c.Others)
 	for i, side := range []string{"before/", "after/"} {
 		for dir, files := range c.served[i] {
-			sets[side+dir] = files
+			sets[side+dir] = withoutFolders(files)
 		}
 	}
 	for _, side := range slices.Sorted(maps.Keys(sets)) {

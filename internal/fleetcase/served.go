@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
@@ -29,11 +30,13 @@ import (
 const (
 	ChartsURL   = "https://charts.example.com"
 	RegistryURL = "oci://registry.example.com"
+	BucketHost  = "s3.example.com" // spec.endpoint of a Bucket; a bucket whose name ends in "-private" wants credentials
 )
 
 const (
 	chartsDir = "@charts/"
 	ociDir    = "@oci/"
+	bucketDir = "@bucket/"
 )
 
 // Media types of artifacts.
@@ -51,13 +54,17 @@ const (
 var made = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
 
 // Served is what is served beside Git in one revision: the charts of the repository at
-// [ChartsURL] and the artifacts of the registry at [RegistryURL]. The same files give the
-// same bytes.
+// [ChartsURL], the artifacts of the registry at [RegistryURL] and the buckets at
+// [BucketHost]. The same files give the same bytes.
 type Served struct {
-	charts map[string][]byte            // packages, by file name
-	index  *repo.IndexFile              // of charts
-	images map[string]map[string]*image // by repository and tag
-	blobs  map[string][]byte            // of images: layers, configurations and manifests, by digest
+	charts  map[string][]byte               // packages, by file name
+	index   *repo.IndexFile                 // of charts
+	images  map[string]map[string]*image    // by repository and tag
+	blobs   map[string][]byte               // of images: layers, configurations and manifests, by digest
+	buckets map[string]map[string]tree.Blob // objects, by bucket and key
+
+	mu      sync.Mutex
+	answers map[string]*Answer // of buckets, by what is asked of them
 }
 
 // image is an artifact of one layer.
@@ -76,12 +83,16 @@ func (c *Case) Served(revision int) (*Served, error) {
 	s := &Served{
 		charts: map[string][]byte{}, index: repo.NewIndexFile(),
 		images: map[string]map[string]*image{}, blobs: map[string][]byte{},
+		buckets: map[string]map[string]tree.Blob{}, answers: map[string]*Answer{},
 	}
 	s.index.Generated = made
 	for _, dir := range slices.Sorted(maps.Keys(c.served[revision])) {
 		add := s.addChart
-		if strings.HasPrefix(dir, ociDir) {
+		switch {
+		case strings.HasPrefix(dir, ociDir):
 			add = s.addImage
+		case strings.HasPrefix(dir, bucketDir):
+			add = s.addBucket
 		}
 		if err := add(dir, c.served[revision][dir]); err != nil {
 			return nil, fmt.Errorf("%s: pack %s: %w", c.File, dir, err)
@@ -100,6 +111,11 @@ func (s *Served) addChart(dir string, files map[string]tree.Blob) error {
 	if dir != chartsDir+name {
 		return fmt.Errorf("its Chart.yaml says %s", name)
 	}
+	return s.serveChart(meta, data)
+}
+
+func (s *Served) serveChart(meta *chart.Metadata, data []byte) error {
+	name := meta.Name + "-" + meta.Version
 	s.charts[name+".tgz"] = data
 	if err := s.index.MustAdd(meta, name+".tgz", "", digest(data)); err != nil {
 		return err

@@ -85,7 +85,7 @@ func hold(name string) (*os.File, error) {
 // that wants it, with its log.
 func free(prefix string) error {
 	for _, at := range []struct{ host, port int }{
-		{sharedHost, portEtcd}, {sharedHost, portEtcdPeer}, {sharedHost, portForge}, {sharedHost, portForgeSSH}, {sharedHost + 1, portAPIServer},
+		{sharedHost, portEtcd}, {sharedHost, portEtcdPeer}, {sharedHost, portForge}, {sharedHost, portForgeSSH}, {sharedHost, portS3}, {sharedHost + 1, portAPIServer},
 	} {
 		l, err := net.Listen("tcp", fmt.Sprintf("%s.%d:%d", prefix, at.host, at.port)) //nolint:noctx // closed at once
 		if err != nil {

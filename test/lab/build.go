@@ -28,18 +28,23 @@ import (
 // built is the file that says that a folder of the cache is whole, and what it holds.
 const built = ".built"
 
-// Build makes the programs of the lab, all of them or those of the forge left out, and
-// tells progress to w. A part is built once for each content of its module files, its
+// Build makes the programs of the lab, those of the clusters and of the parts that are
+// named ("forge", "s3"), and tells progress to w. A part is built once for each content of its module files, its
 // flags and the version of Go, into a folder of its own in the user's cache folder
 // (BULKHEAD_LAB_CACHE names another one). Processes that build at once wait for each
 // other. A folder appears when it is whole, so a build that is killed leaves nothing
 // that would be taken for one, and one that has lost files is built again.
 //
-// It returns the folders of the parts by name: "cluster" and "forge".
-func Build(ctx context.Context, w io.Writer, forge bool) (map[string]string, error) {
+// It returns the folders of the parts by name, that of the clusters as "cluster".
+func Build(ctx context.Context, w io.Writer, with ...string) (map[string]string, error) {
 	parts := []Part{clusterPart()}
-	if forge {
-		parts = append(parts, forgePart())
+	for _, name := range with {
+		more := []Part{forgePart(), s3Part()}
+		i := slices.IndexFunc(more, func(p Part) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("the lab has no part %q", name)
+		}
+		parts = append(parts, more[i])
 	}
 	tools, err := toolsDir()
 	if err != nil {

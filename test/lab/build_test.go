@@ -98,6 +98,12 @@ func TestCache(t *testing.T) {
 	}
 }
 
+func TestNoSuchPart(t *testing.T) {
+	if folders, err := Build(t.Context(), t.Output(), "s4"); err == nil || !strings.Contains(err.Error(), `no part "s4"`) {
+		t.Errorf("built %v, %v", folders, err)
+	}
+}
+
 // TestProgramBroken wants the cure in the error of a program that is no program.
 func TestProgramBroken(t *testing.T) {
 	dir := t.TempDir()

@@ -65,7 +65,7 @@ func (c *Cluster) args(controller string) (args []string, health string, err err
 	if controller == NotificationController {
 		return append(args, fmt.Sprintf("--events-addr=%s:%d", c.ip, portEvents), fmt.Sprintf("--receiverAddr=%s:%d", c.ip, portReceiver)), health, nil
 	}
-	args = append(args, "--events-addr="+events, "--min-retry-delay=250ms", "--max-retry-delay=5s",
+	args = append(args, "--events-addr="+events, "--min-retry-delay=2s", "--max-retry-delay=10s",
 		"--requeue-dependency=500ms", "--interval-jitter-percentage=0", "--kube-api-qps=500", "--kube-api-burst=1000")
 	switch controller {
 	case SourceController:

@@ -27,7 +27,7 @@ type Options struct {
 	helm          bool
 	notifications bool
 	workloads     bool
-	forge         bool
+	with          []string // parts beyond the clusters
 	flags         map[string][]string
 	progress      io.Writer
 	startup       time.Duration
@@ -58,7 +58,10 @@ func WithNotifications() Option { return func(o *Options) { o.notifications = tr
 func WithWorkloads() Option { return func(o *Options) { o.workloads = true } }
 
 // WithForge starts Gitea.
-func WithForge() Option { return func(o *Options) { o.forge = true } }
+func WithForge() Option { return func(o *Options) { o.with = append(o.with, "forge") } }
+
+// WithS3 starts a server of buckets.
+func WithS3() Option { return func(o *Options) { o.with = append(o.with, "s3") } }
 
 // Lockdown starts the controllers as Flux's guide to multi-tenancy says.
 func Lockdown() Option {
@@ -85,6 +88,7 @@ type Lab struct {
 	Git      *Git
 	Registry string // host and port of the OCI registry, over plain HTTP
 	Forge    *Forge // nil without WithForge
+	S3       *S3    // nil without WithS3
 
 	opts     Options
 	prefix   string // 127.x.y
@@ -134,7 +138,7 @@ func New(ctx context.Context, opts ...Option) (*Lab, error) {
 	if len(o.clusters) == 0 && !o.empty {
 		o.clusters = []string{"a"}
 	}
-	programs, err := Build(ctx, o.progress, o.forge)
+	programs, err := Build(ctx, o.progress, o.with...)
 	if err != nil {
 		return nil, err
 	}
@@ -182,8 +186,11 @@ func (l *Lab) begin(ctx context.Context) error {
 		return err
 	}
 	all, ctx := errgroup.WithContext(ctx)
-	if l.opts.forge {
+	if slices.Contains(l.opts.with, "forge") {
 		all.Go(func() error { return l.startForge(ctx) })
+	}
+	if slices.Contains(l.opts.with, "s3") {
+		all.Go(func() error { return l.startS3(ctx) })
 	}
 	for _, c := range clusters {
 		all.Go(func() error { return c.begin(ctx) })

@@ -60,10 +60,20 @@ func forgePart() Part {
 	}
 }
 
+// s3Part is Versity's S3 gateway; its modules would move versions of Flux's.
+func s3Part() Part {
+	return Part{
+		name: "s3", folder: "s3", env: []string{"CGO_ENABLED=0"},
+		args:     []string{"-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", "-s -w -X main.Version=" + versityVersion},
+		packages: []string{"github.com/versity/versitygw/cmd/versitygw"},
+	}
+}
+
 // Versions that the programs must be told; a test compares them with the modules.
 const (
 	kubernetesVersion = "v1.36.3"
 	giteaVersion      = "1.26.0"
+	versityVersion    = "v1.8.0"
 
 	kubernetesVersionFlags = " -X k8s.io/component-base/version.gitVersion=" + kubernetesVersion +
 		" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36" +

@@ -92,7 +92,7 @@ func (l *Lab) pushOCI(t *testing.T, reference, kind string, files map[string]str
 // and takes the cluster back in the end.
 func TestSources(t *testing.T) {
 	t.Parallel()
-	l := Start(t, Bare("spoke"))
+	l := Start(t, Bare("spoke"), WithS3())
 	a := l.Cluster("a")
 	credentials, err := l.Git.Credentials()
 	if err != nil {
@@ -113,7 +113,18 @@ func TestSources(t *testing.T) {
 	l.pushOCI(t, "fleet/infra:v1", "flux", map[string]string{
 		"map.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: from-oci, namespace: default}}",
 	})
-	a.apply(t, secret(FluxNamespace, "git", credentials)+secret(FluxNamespace, "spoke", map[string][]byte{"value": spoke})+`
+	for bucket, public := range map[string]bool{"public": true, "private": false} {
+		if err := l.S3.Fill(t.Context(), bucket, public, map[string]string{
+			"map.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: from-bucket, namespace: default}}",
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Serve(t.Context(), "s3.example.com", l.S3); err != nil {
+		t.Fatal(err)
+	}
+	a.apply(t, secret(FluxNamespace, "git", credentials)+secret(FluxNamespace, "spoke", map[string][]byte{"value": spoke})+
+		secret(FluxNamespace, "s3", l.S3.Credentials())+`
 kind: GitRepository
 apiVersion: source.toolkit.fluxcd.io/v1
 metadata: {name: https, namespace: flux-system}
@@ -139,6 +150,31 @@ apiVersion: source.toolkit.fluxcd.io/v1
 metadata: {name: oci, namespace: flux-system}
 spec: {interval: 1h, url: "oci://`+l.Registry+`/fleet/infra", ref: {tag: v1}, insecure: true}
 ---
+kind: Bucket
+apiVersion: source.toolkit.fluxcd.io/v1
+metadata: {name: public, namespace: flux-system}
+spec: {interval: 1h, endpoint: s3.example.com, bucketName: public}
+---
+kind: Bucket
+apiVersion: source.toolkit.fluxcd.io/v1
+metadata: {name: private, namespace: flux-system}
+spec: {interval: 1h, endpoint: "`+l.S3.Endpoint+`", insecure: true, bucketName: private, secretRef: {name: s3}}
+---
+kind: Bucket
+apiVersion: source.toolkit.fluxcd.io/v1
+metadata: {name: denied, namespace: flux-system}
+spec: {interval: 1h, endpoint: s3.example.com, bucketName: private}
+---
+kind: Bucket
+apiVersion: source.toolkit.fluxcd.io/v1
+metadata: {name: missing, namespace: flux-system}
+spec: {interval: 1h, endpoint: s3.example.com, bucketName: missing}
+---
+kind: Kustomization
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+metadata: {name: bucket, namespace: flux-system}
+spec: {interval: 1h, prune: true, sourceRef: {kind: Bucket, name: private}}
+---
 kind: Kustomization
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 metadata: {name: git, namespace: flux-system}
@@ -161,6 +197,11 @@ spec: {interval: 1h, path: spoke, prune: true, sourceRef: {kind: GitRepository, 
 	a.eventually(t, newObject(kustomizeV1, "Kustomization", FluxNamespace, "git"), ready("True", commit))
 	a.eventually(t, newObject(kustomizeV1, "Kustomization", FluxNamespace, "oci"), ready("True", "v1@sha256:"))
 	a.eventually(t, newObject(kustomizeV1, "Kustomization", FluxNamespace, "spoke"), ready("True", commit))
+	a.eventually(t, newObject(sourceV1, "Bucket", FluxNamespace, "public"), ready("True", "sha256:"))
+	a.eventually(t, newObject(sourceV1, "Bucket", FluxNamespace, "denied"), ready("False", "failed to confirm existence of 'private' bucket"))
+	a.eventually(t, newObject(sourceV1, "Bucket", FluxNamespace, "missing"), ready("False", "bucket 'missing' not found"))
+	a.eventually(t, newObject(kustomizeV1, "Kustomization", FluxNamespace, "bucket"), ready("True", "sha256:"))
+	a.eventually(t, newObject("v1", "ConfigMap", "default", "from-bucket"), there)
 	a.eventually(t, newObject("v1", "ConfigMap", "default", "from-git"), there)
 	a.eventually(t, newObject("v1", "ConfigMap", "default", "from-oci"), there)
 	l.Cluster("spoke").eventually(t, newObject("v1", "ConfigMap", "default", "from-hub"), there)
@@ -170,6 +211,7 @@ spec: {interval: 1h, path: spoke, prune: true, sourceRef: {kind: GitRepository, 
 	if asked := l.Network.Asked(); len(asked) != 1 || asked["git.example.com:8443"] == 0 {
 		t.Errorf("refused: %v", asked)
 	}
+	t.Run("buckets", func(t *testing.T) { testBuckets(t, l.S3) })
 	t.Run("reset", func(t *testing.T) { testReset(t, a) })
 }
 

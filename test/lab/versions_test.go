@@ -32,6 +32,9 @@ func TestVersions(t *testing.T) {
 	if got := version(t, forge, "code.gitea.io/gitea"); got != "v"+giteaVersion {
 		t.Errorf("the lab runs Gitea %s and says v%s", got, giteaVersion)
 	}
+	if got := version(t, filepath.Join(tools, s3Part().folder), "github.com/versity/versitygw"); got != versityVersion {
+		t.Errorf("the lab runs versitygw %s and says %s", got, versityVersion)
+	}
 	product := filepath.Join(tools, "..", "..", "..")
 	for _, module := range []string{
 		"github.com/fluxcd/kustomize-controller/api", "github.com/fluxcd/pkg/kustomize", "github.com/fluxcd/pkg/ssa",

@@ -18,8 +18,8 @@ import (
 	"github.com/bulkhead-dev/bulkhead/test/lab"
 )
 
-const usage = `usage: lab build [--forge]
-       lab up [--helm --notifications --workloads --forge --lockdown] [NAME...]`
+const usage = `usage: lab build [--forge --s3]
+       lab up [--helm --notifications --workloads --forge --s3 --lockdown] [NAME...]`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -38,9 +38,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet(args[0], flag.ExitOnError)
 	flags.Usage = func() { fmt.Fprintln(os.Stderr, usage) }
 	forge := flags.Bool("forge", false, "Gitea")
+	s3 := flags.Bool("s3", false, "buckets")
 	if args[0] == "build" {
 		_ = flags.Parse(args[1:]) // it exits
-		folders, err := lab.Build(ctx, os.Stderr, *forge)
+		var with []string
+		if *forge {
+			with = append(with, "forge")
+		}
+		if *s3 {
+			with = append(with, "s3")
+		}
+		folders, err := lab.Build(ctx, os.Stderr, with...)
 		for _, name := range slices.Sorted(maps.Keys(folders)) {
 			_, _ = fmt.Fprintln(out, folders[name])
 		}
@@ -55,6 +63,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	_ = flags.Parse(args[1:]) // it exits
 	if *forge {
 		opts = append(opts, lab.WithForge())
+	}
+	if *s3 {
+		opts = append(opts, lab.WithS3())
 	}
 	return up(ctx, out, flags.Args(), append(opts, lab.Clusters(flags.Args()...)))
 }
@@ -78,6 +89,9 @@ func up(ctx context.Context, out io.Writer, names []string, opts []lab.Option) e
 	}
 	if l.Forge != nil {
 		_, _ = fmt.Fprintf(out, "%-12s %s  %s  user %s, token %s\n", "forge", l.Forge.URL, l.Forge.SSH, l.Forge.User, l.Forge.Token)
+	}
+	if l.S3 != nil {
+		_, _ = fmt.Fprintf(out, "%-12s %s, over plain HTTP  accesskey %s, secretkey %s\n", "s3", l.S3.Endpoint, l.S3.AccessKey, l.S3.SecretKey)
 	}
 	_, _ = fmt.Fprintf(out, "%-12s oci://%s, over plain HTTP\n%-12s %s\n", "registry", l.Registry, "proxy", l.Network.Proxy())
 	bytes, err := l.Memory()
