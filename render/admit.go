@@ -42,9 +42,28 @@ func admit(u *unstructured.Unstructured, normalised, secret bool) string {
 	if err == nil {
 		return ""
 	}
-	msg := ssaerrors.NewDryRunErr(err, u).Error()
+	return withoutValue(ssaerrors.NewDryRunErr(err, u).Error(), secret || u.GetKind() == "Secret")
+}
+
+// admitRelease is admit in the words of Helm, which applies server-side.
+//
+// Source: helm.sh/helm/v4 v4.2.4 pkg/kube/client.go patchResourceServerSide.
+func admitRelease(u *unstructured.Unstructured, secret bool) string {
+	err := typeError(u)
+	if err == nil {
+		err = metadataError(u)
+	}
+	if err == nil {
+		return ""
+	}
+	msg := fmt.Sprintf("server-side apply failed for object %s/%s %s: %s", u.GetNamespace(), u.GetName(), u.GroupVersionKind(), err)
+	return withoutValue(msg, secret || u.GetKind() == "Secret")
+}
+
+// withoutValue is what the API server says, without the value that it says it of.
+func withoutValue(msg string, secret bool) string {
 	const sent = "got &value.valueUnstructured{" // how a typed patch prints a value
-	if i := strings.Index(msg, sent); i >= 0 && (secret || u.GetKind() == "Secret") {
+	if i := strings.Index(msg, sent); i >= 0 && secret {
 		msg = msg[:i] + "got another type, which is not shown"
 	}
 	return clean(errors.New(msg))

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render/release"
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -26,7 +28,8 @@ type templated struct {
 	body       *object.Body
 	file       string // the template, as Helm names it
 	unknowable []string
-	defaulted  bool // its namespace is that of the release
+	defaulted  bool   // its namespace is that of the release
+	verdict    string // why the API server refuses it, or ""
 }
 
 // release renders a release, once for all that are equal. render is nil for
@@ -85,7 +88,10 @@ func (r *chartOutput) take(to *[]*templated, o *release.Object, sensitive []stri
 	if err := json.Unmarshal(o.JSON, &content); err != nil {
 		return fmt.Errorf("read %s: %w", o.File, err)
 	}
-	*to = append(*to, &templated{body: object.NewBodySensitive(content, sensitive), file: o.File, unknowable: o.Unknowable, defaulted: o.DefaultedNamespace})
+	*to = append(*to, &templated{
+		body: object.NewBodySensitive(content, sensitive), file: o.File, unknowable: o.Unknowable, defaulted: o.DefaultedNamespace,
+		verdict: admitRelease(&unstructured.Unstructured{Object: content}, len(sensitive) > 0),
+	})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -23,10 +24,13 @@ type Entry struct {
 	// "." but for repositories that hold several others as folders.
 	Prefix    string
 	Path      string // slash path of the entry folder, from Prefix
-	Namespace string // of the sync's GitRepository and Kustomization
-	Source    string // name of that GitRepository
-	URL       string // "" when not known
-	Ref       *sourcev1.GitRepositoryRef
+	Namespace string // of the sync's source and Kustomization
+	// SourceKind of the sync: GitRepository, or OCIRepository or Bucket, when what is
+	// synced is packed from the repository.
+	SourceKind string
+	Source     string // name of that source
+	URL        string // "" when not known; of a Bucket endpoint/name
+	Ref        *sourcev1.GitRepositoryRef
 
 	declared bool                       // by a Cluster document or a flag
 	fixedRef bool                       // Ref comes from a Cluster document or a flag, not from the sync
@@ -96,19 +100,16 @@ func (d *discovery) file(p string) error {
 // bootstrap reads what flux bootstrap wrote next to an entry folder. An empty
 // file is one that bootstrap has yet to fill: the folder around tells the path.
 func (d *discovery) bootstrap(p string, data []byte) {
-	e := &Entry{File: p, Prefix: ".", Namespace: fluxNamespace, Source: fluxNamespace, Path: path.Dir(path.Dir(p))}
-	var repo *unstructured.Unstructured
+	e := &Entry{File: p, Prefix: ".", Namespace: fluxNamespace, SourceKind: sourcev1.GitRepositoryKind, Source: fluxNamespace, Path: path.Dir(path.Dir(p))}
+	var source *unstructured.Unstructured
 	for _, u := range documents(data) {
 		switch u.GetKind() {
 		case "Kustomization":
 			if e.root == nil {
 				e.root = u
 			}
-		case "GitRepository":
-			repo = u
-		case "OCIRepository", "Bucket":
-			d.notes = append(d.notes, Note{p, "syncs from an " + u.GetKind() + ", which is not at hand; declare the cluster with its path"})
-			return
+		case sourcev1.GitRepositoryKind, sourcev1.OCIRepositoryKind, sourcev1.BucketKind:
+			source = u
 		}
 	}
 	if e.root != nil {
@@ -122,8 +123,33 @@ func (d *discovery) bootstrap(p string, data []byte) {
 		e.Source, _, _ = unstructured.NestedString(e.root.Object, "spec", "sourceRef", "name")
 		d.prefix(e)
 	}
-	if repo != nil {
-		e.URL, e.Ref = gitRef(repo)
+	if source != nil {
+		e.SourceKind = source.GetKind()
+	}
+	switch e.SourceKind {
+	case sourcev1.OCIRepositoryKind:
+		e.URL = textAt(source.Object, "spec", "url")
+	case sourcev1.BucketKind:
+		e.URL = bucketURL(textAt(source.Object, "spec", "endpoint"), textAt(source.Object, "spec", "bucketName"))
+	default:
+		if source != nil {
+			e.URL, e.Ref = gitRef(source)
+		}
+	}
+	d.entry(e)
+}
+
+// entry takes an entry. One that syncs from an artifact is an entry of this
+// repository when the artifact is packed from it: when its folder is here.
+func (d *discovery) entry(e *Entry) {
+	if e.SourceKind != sourcev1.GitRepositoryKind {
+		d.prefix(e)
+		from := e.SourceKind + " " + withoutUser(e.URL)
+		if s, err := d.tree.Stat(path.Join(e.Prefix, e.Path)); err != nil || !s.IsDir() {
+			d.notes = append(d.notes, Note{e.File, "syncs from folder " + e.Path + " of " + from + ", which is not in this repository; declare the cluster with its path"})
+			return
+		}
+		d.notes = append(d.notes, Note{e.File, "syncs from " + from + ", taken to be packed from this repository: a change lands when it is pushed there"})
 	}
 	d.entries = append(d.entries, e)
 }
@@ -176,10 +202,6 @@ func (d *discovery) fluxInstance(p string, data []byte) {
 		if sync == nil {
 			continue
 		}
-		if kind := textAt(sync, "kind"); kind != "" && kind != "GitRepository" {
-			d.notes = append(d.notes, Note{p, "syncs from an " + kind + ", which is not at hand; declare the cluster with its path"})
-			continue
-		}
 		if namespace == "" {
 			namespace = fluxNamespace
 		}
@@ -187,10 +209,18 @@ func (d *discovery) fluxInstance(p string, data []byte) {
 		if source == "" {
 			source = namespace // Flux Operator's default
 		}
-		d.entries = append(d.entries, &Entry{
-			File: p, Prefix: ".", Path: clamp(textAt(sync, "path")), Namespace: namespace, Source: source,
-			URL: textAt(sync, "url"), Ref: i.ref(), instance: i,
-		})
+		kind := cmp.Or(textAt(sync, "kind"), sourcev1.GitRepositoryKind)
+		e := &Entry{
+			File: p, Prefix: ".", Path: clamp(textAt(sync, "path")), Namespace: namespace, SourceKind: kind, Source: source,
+			URL: textAt(sync, "url"), instance: i,
+		}
+		switch kind {
+		case sourcev1.GitRepositoryKind:
+			e.Ref = i.ref()
+		case sourcev1.BucketKind:
+			e.URL = bucketURL(e.URL, textAt(sync, "ref"))
+		}
+		d.entry(e)
 	}
 }
 
@@ -274,7 +304,7 @@ func (d *discovery) reaches(root, dir string) bool {
 // declared is the entry of a cluster that somebody names by its folder. Two
 // slashes part the folder that stands for the source's root from the path in it.
 func declared(cluster, dir string) *Entry {
-	e := &Entry{Cluster: cluster, Prefix: ".", Path: clamp(dir), Namespace: fluxNamespace, Source: fluxNamespace}
+	e := &Entry{Cluster: cluster, Prefix: ".", Path: clamp(dir), Namespace: fluxNamespace, SourceKind: sourcev1.GitRepositoryKind, Source: fluxNamespace}
 	if root, p, ok := strings.Cut(dir, "//"); ok {
 		e.Prefix, e.Path = clamp(root), clamp(p)
 	}

@@ -21,7 +21,8 @@ type node struct {
 	root   string // cluster whose entry point led here
 	object *object.Object
 	chain  []object.Applier
-	entry  *Entry // of a root
+	file   func() string // of the object, at the price of a build; nil: that of its origin
+	entry  *Entry        // of a root
 	// open is true when an applier above has variables that are not in Git, so
 	// that a ${variable} here may be one of them.
 	open bool
@@ -33,6 +34,15 @@ type nodeKey struct {
 }
 
 func (n *node) key() nodeKey { return nodeKey{n.home, n.id} }
+
+// place is the file that the object is in, from the root of its source; "" when that is
+// not known.
+func (n *node) place() string {
+	if n.file == nil {
+		return n.object.Origin.File
+	}
+	return n.file()
+}
 
 // evaluation is what came of a node.
 type evaluation struct {
@@ -195,7 +205,7 @@ func (v *evaluator) prune(spec *kustomizev1.KustomizationSpec) {
 // facts copies what others ask of the applier later.
 func (v *evaluator) facts(spec *kustomizev1.KustomizationSpec) {
 	a := v.out.applier
-	a.Prune, a.Force = spec.Prune, spec.Force
+	a.Prune, a.Force, a.sourceRef = spec.Prune, spec.Force, spec.SourceRef
 	if a.DeletionPolicy = spec.DeletionPolicy; a.DeletionPolicy == "" {
 		a.DeletionPolicy = kustomizev1.DeletionPolicyMirrorPrune
 	}
@@ -230,6 +240,17 @@ func (v *evaluator) source() (opened, bool) {
 	if o.tree == nil && o.data != nil {
 		o = v.e.sources.unpacked(v.ctx, o)
 	}
+	if last := v.last(); o.failure != "" && last != nil {
+		what := goesOn
+		if last.source.Revision != "" {
+			what += ", " + last.source.Revision
+		}
+		v.out.failures = append(v.out.failures, Failure{
+			Cluster: v.out.applier.Target, Applier: v.out.applier.Applier, Stage: "source", Hint: o.hint,
+			Message: hide(name+": "+o.failure) + what,
+		})
+		return *last, true
+	}
 	switch {
 	case o.failure != "":
 		v.fail("source", "", o.hint, "%s: %s", name, o.failure)
@@ -237,9 +258,44 @@ func (v *evaluator) source() (opened, bool) {
 		v.incomplete()
 		v.unknown(UnresolvedSource, name, o.unknown, o.hint)
 	default:
+		v.out.applier.opened = &o
 		return o, true
 	}
 	return opened{}, false
+}
+
+// goesOn is said of a source that fails while its Kustomizations do not.
+const goesOn = "; Flux goes on with the last artifact"
+
+// last is what the same source held in the revision before: a source that fails keeps
+// its artifact, and who applies that does not ask whether the source is ready.
+//
+// Source: kustomize-controller v1.9.5 kustomization_controller.go, which looks at
+// status.artifact alone.
+func (v *evaluator) last() *opened {
+	old := v.previous()
+	if old == nil || old.opened == nil || old.sourceRef != v.ks.Spec.SourceRef {
+		return nil
+	}
+	return old.opened
+}
+
+// previous is the applier in the revision before, as far as it was built; nil when there
+// is none.
+func (v *evaluator) previous() *Applier {
+	if v.e.opts.Before == nil {
+		return nil
+	}
+	c := v.e.opts.Before.Cluster(v.out.applier.Target)
+	if c == nil {
+		return nil
+	}
+	for _, a := range c.Appliers {
+		if a.Applier == v.out.applier.Applier && a.Home == v.out.node.home && a.State == Built {
+			return a
+		}
+	}
+	return nil
 }
 
 // build builds the folder and turns what comes out into objects.

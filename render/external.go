@@ -1,6 +1,8 @@
 package render
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -71,8 +73,11 @@ func (v *evaluator) generated(o *object.Object, g *swv1.ArtifactGenerator, name 
 			ns = g.Namespace
 		}
 		in := v.open(s.Kind, ns, s.Name)
+		if in.tree == nil && in.data != nil { // an archive as it is, which the generator unpacks
+			in = v.e.sources.unpacked(v.ctx, in)
+		}
 		if in.tree == nil || in.failure != "" {
-			in.unknown = first(in.unknown, in.failure)
+			in.unknown = cmp.Or(in.unknown, in.failure)
 			in.failure = ""
 			in.unknown = fmt.Sprintf("%s reads %s/%s/%s: %s", o.ID, s.Kind, ns, s.Name, in.unknown)
 			return opened{}, &in
@@ -85,7 +90,11 @@ func (v *evaluator) generated(o *object.Object, g *swv1.ArtifactGenerator, name 
 		key = append(key, fmt.Sprintf("%p", in.tree), in.source.Revision)
 	}
 	made := v.e.sources.generate(v.ctx, keyOf(key...), g, inputs)
-	if made.err != nil {
+	switch {
+	case errors.Is(made.err, artifact.ErrDisabled) || errors.Is(made.err, tree.ErrTooLarge):
+		// What it made before stays as it is; and a limit of ours is not the controller's.
+		return opened{}, &opened{unknown: fmt.Sprintf("%s: %s", o.ID, clean(made.err))}
+	case made.err != nil:
 		return opened{}, &opened{failure: fmt.Sprintf("%s: %s", o.ID, clean(made.err))}
 	}
 	for i := range made.list {
@@ -115,13 +124,4 @@ func copied(t *tree.Tree, from func(string) (string, bool)) map[string]bool {
 		return nil
 	})
 	return files
-}
-
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }

@@ -61,6 +61,9 @@ func (v *evaluator) helmRelease() {
 	default:
 		v.openValues(open)
 		v.released(c, r)
+		if len(open) == 0 && serverSide(&hr, v.profile) {
+			v.releaseRefusals(c, r)
+		}
 	}
 }
 
@@ -109,6 +112,13 @@ func updatesCRDs(hr *helmv2.HelmRelease, p Profile) bool {
 	case string(helmv2.CreateReplace):
 		return true
 	}
+	return serverSide(hr, p)
+}
+
+// serverSide reports whether an upgrade applies on the server's side.
+//
+// Source: helm-controller v1.6.4 internal/action upgrade.go and install.go.
+func serverSide(hr *helmv2.HelmRelease, p Profile) bool {
 	switch hr.GetUpgrade().ServerSideApply {
 	case helmv2.ServerSideApplyEnabled:
 		return true
@@ -250,6 +260,16 @@ func (v *evaluator) released(c *charted, r *chartOutput) {
 	v.adopt(a.Objects, false)
 	if a.State == Suspended {
 		a.Objects, a.Held = nil, a.Objects
+	}
+}
+
+// releaseRefusals reports the objects of a release that the API server refuses. Helm ends
+// at the first; which of the others are applied before it is not known.
+func (v *evaluator) releaseRefusals(c *charted, r *chartOutput) {
+	for _, t := range slices.Concat(r.objects, r.hooks) {
+		if t.verdict != "" && len(t.unknowable) == 0 {
+			v.refuse(c.file(t.file), "", t.verdict, Definitions)
+		}
 	}
 }
 

@@ -1,10 +1,8 @@
 package render
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -109,13 +107,7 @@ func (v *evaluator) helmChart(ns string, spec *sourcev1.HelmChartSpec, from stri
 		t.Revision = "sha1:" + strings.Repeat("0", 40)
 		v.out.notes = append(v.out.notes, Note{v.out.node.id.String(), "its chart's version has the commit in it, which is not made yet: zeros stand for it"})
 	}
-	c := v.e.cache.charts.get(v.ctx, keyOf("tree", t), o.tree, func() (*charted, tree.Trace) {
-		rec := tree.Record(o.tree)
-		pkg, err := chart.FromTree(v.ctx, rec, t, chartDependencies{v.e.opts.Fetch})
-		c := &charted{pkg: pkg, err: err, dir: clamp(spec.Chart)}
-		c.reads = rec.Trace()
-		return c, c.reads
-	})
+	c := v.folderChart(o.tree, t)
 	a.reads, a.from, a.spec = o.traced(c.reads), o.from, *spec
 	if old := v.earlier(); old != nil && c.err == nil && spec.ReconcileStrategy != sourcev1.ReconcileStrategyRevision &&
 		reflect.DeepEqual(old.spec, a.spec) && old.chart.pkg.Name == c.pkg.Name && old.chart.pkg.Version == c.pkg.Version && old.chart.pkg.Digest != c.pkg.Digest {
@@ -131,17 +123,8 @@ func (v *evaluator) helmChart(ns string, spec *sourcev1.HelmChartSpec, from stri
 //
 // Source: source-controller v1.9.5 internal/helm/chart/builder_local.go, the cached chart.
 func (v *evaluator) earlier() *Applier {
-	if v.e.opts.Before == nil {
-		return nil
-	}
-	c := v.e.opts.Before.Cluster(v.out.applier.Target)
-	if c == nil {
-		return nil
-	}
-	for _, a := range c.Appliers {
-		if a.Applier == v.out.applier.Applier && a.Home == v.out.node.home && a.chart != nil && a.State == Built {
-			return a
-		}
+	if old := v.previous(); old != nil && old.chart != nil {
+		return old
 	}
 	return nil
 }
@@ -176,17 +159,28 @@ func (v *evaluator) repositoryChart(ns string, spec *sourcev1.HelmChartSpec) (*c
 		v.unopened(name, *bad)
 		return nil, false
 	}
+	if o := v.e.sources.mapped(v.ctx, r.Spec.URL); o.tree != nil || o.unknown != "" {
+		return v.mirroredChart(name, spec, o)
+	}
 	o := v.fetched(r.Spec.URL, func(f Fetch) (*Fetched, error) { return f.Chart(v.ctx, &r, spec.Chart, spec.Version) })
 	if o.data == nil {
-		if v.e.opts.Fetch == nil {
-			o.hint = "allow it to be fetched: --fetch"
-		}
 		v.unopened(name+" "+spec.Chart, o)
 		return nil, false
 	}
 	v.out.applier.Source = o.source
 	a := chart.ArchiveSpec{ValuesFiles: spec.ValuesFiles, IgnoreMissingValuesFiles: spec.IgnoreMissingValuesFiles, Generation: 1}
 	return v.packaged(name, spec.Chart, v.archive(o, a))
+}
+
+// folderChart packages a chart folder of a source, once as long as what it reads is the same.
+func (v *evaluator) folderChart(t *tree.Tree, spec chart.TreeSpec) *charted {
+	return v.e.cache.charts.get(v.ctx, keyOf("tree", spec, v.e.sources.mappings), t, func() (*charted, tree.Trace) {
+		rec := tree.Record(t)
+		pkg, err := chart.FromTree(v.ctx, rec, spec, chartDependencies{fetch: v.e.opts.Fetch, sources: v.e.sources})
+		c := &charted{pkg: pkg, err: err, dir: clamp(spec.Path)}
+		c.reads = rec.Trace()
+		return c, c.reads
+	})
 }
 
 // archive reads a chart package, once for equal ones.
@@ -233,23 +227,6 @@ func (v *evaluator) artifactChart(kind, ns, name string) (*charted, bool) {
 	}
 	v.out.applier.reads = o.traced(c.reads)
 	return v.packaged(full, name, c)
-}
-
-// chartDependencies opens charts that a chart depends on.
-type chartDependencies struct{ fetch Fetch }
-
-// Chart implements [chart.Dependencies].
-func (d chartDependencies) Chart(ctx context.Context, repository, name, version string) ([]byte, error) {
-	if d.fetch == nil {
-		return nil, &FetchError{Reason: fmt.Sprintf("%s of %s is not fetched", name, withoutUser(repository)), Hint: "allow it with --fetch, or commit it below charts/"}
-	}
-	r := &sourcev1.HelmRepository{}
-	r.Spec.URL = repository
-	got, err := d.fetch.Chart(ctx, r, name, version)
-	if err != nil {
-		return nil, err
-	}
-	return got.Data, nil
 }
 
 // keyOf is plain values as a map key.

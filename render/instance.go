@@ -14,7 +14,7 @@ type instance struct {
 	spec map[string]any
 }
 
-// sync is spec.sync; nil when it is not a Git one.
+// sync is spec.sync; nil when there is none.
 func (i *instance) sync() map[string]any {
 	s, _ := i.spec["sync"].(map[string]any)
 	if s == nil || textAt(s, "path") == "" {
@@ -23,7 +23,7 @@ func (i *instance) sync() map[string]any {
 	return s
 }
 
-// ref turns spec.sync.ref, a full ref name, into a GitRepository's.
+// ref turns spec.sync.ref, for Git a full ref name, into a GitRepository's.
 func (i *instance) ref() *sourcev1.GitRepositoryRef {
 	name := textAt(i.sync(), "ref")
 	if branch, ok := strings.CutPrefix(name, "refs/heads/"); ok {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	ssaerrors "github.com/fluxcd/pkg/ssa/errors"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -223,7 +224,8 @@ func (c *Cluster) noteKinds(kinds map[string]int, message string) {
 
 // refuseKind reports what the controller says of objects whose kind is not served.
 //
-// Source: fluxcd/pkg/ssa v0.76.2 dryRunApply: the client finds no resource to send to.
+// Source: fluxcd/pkg/ssa v0.76.2 dryRunApply, the client finds no resource to send to; for
+// releases Helm v4.2.4 pkg/kube buildResourceList.
 func (c *Cluster) refuseKind(x *alien, s *serving) {
 	k := kind(x.first)
 	sure, hint := true, ""
@@ -242,7 +244,11 @@ func (c *Cluster) refuseKind(x *alien, s *serving) {
 		sure = false
 		hint = fmt.Sprintf("commit its CustomResourceDefinition, or list %s in spec.apiVersions of the cluster's document", k.GroupVersion())
 	}
-	if sure {
+	helm := x.applier.Kind == helmv2.HelmReleaseKind
+	switch {
+	case sure && helm:
+		x.applier.refuse(Definitions) // it builds all before it applies one
+	case sure:
 		x.applier.refuse(x.stage)
 	}
 	more := ""
@@ -251,9 +257,13 @@ func (c *Cluster) refuseKind(x *alien, s *serving) {
 	}
 	u := &unstructured.Unstructured{Object: x.first.Body().Map()}
 	err := &meta.NoKindMatchError{GroupKind: k.GroupKind(), SearchedVersions: []string{k.Version}}
+	message := ssaerrors.NewDryRunErr(err, u).Error()
+	if helm {
+		message = fmt.Sprintf("resource mapping not found for name: %q namespace: %q from \"\": %s", u.GetName(), u.GetNamespace(), err)
+	}
 	c.Failures = append(c.Failures, Failure{
 		Cluster: c.Name, Applier: x.applier.Applier, Stage: "apply", File: x.applier.Path,
-		Message: ssaerrors.NewDryRunErr(err, u).Error() + more, Hint: hint,
+		Message: message + more, Hint: hint,
 	})
 }
 

@@ -56,8 +56,8 @@ func mustRender(tb testing.TB, repo Repository, opts Options) []string {
 // TestEqualInputEqualResult renders every case again: on one core and on
 // eight, without a cache and with one that has everything: equal to the last word.
 func TestEqualInputEqualResult(t *testing.T) {
-	for _, c := range allCases(t) {
-		if raceDetector && c.Name > "3" && c.Name < "a" {
+	for i, c := range allCases(t) {
+		if raceDetector && i%4 > 0 {
 			continue // enough of them
 		}
 		t.Run(c.Name, func(t *testing.T) {

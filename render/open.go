@@ -3,6 +3,7 @@ package render
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
@@ -38,10 +39,13 @@ func sourceKind(kind string) bool {
 // sourceObject reads the source object of that name into a value of its type. What
 // is returned says why that is not to be had; nil when all is well.
 func (v *evaluator) sourceObject(kind, ns, name string, into any) *opened {
-	n := v.out.node
-	o := v.ask.get(n.home, object.ID{Group: sourcev1.GroupVersion.Group, Kind: kind, Namespace: ns, Name: name})
+	o := v.rendered(kind, ns, name)
 	if o == nil {
-		return &opened{unknown: "no such object is rendered for cluster " + n.home, hint: "create it in Git"}
+		bad := opened{unknown: "no such object is rendered for cluster " + v.out.node.home, hint: "create it in Git"}
+		if kind == sourcev1.GitRepositoryKind {
+			bad.hint += ", or declare the cluster's own source"
+		}
+		return &bad
 	}
 	v.secrets = append(v.secrets, o.Body().Sensitive()...)
 	if err := decode(o.Body().Map(), into); err != nil {
@@ -53,19 +57,31 @@ func (v *evaluator) sourceObject(kind, ns, name string, into any) *opened {
 	return nil
 }
 
+// rendered is the source object of that name; nil when none is rendered.
+func (v *evaluator) rendered(kind, ns, name string) *object.Object {
+	return v.ask.get(v.out.node.home, object.ID{Group: sourcev1.GroupVersion.Group, Kind: kind, Namespace: ns, Name: name})
+}
+
+// synced is the entry whose own sync is that source, when Git has no object for it:
+// flux bootstrap's file is not in the folder, or Flux Operator makes it.
+func (v *evaluator) synced(kind, ns, name string) *Entry {
+	entry := v.e.entryWithSource(v.out.node.home, kind, ns, name)
+	if entry == nil || v.rendered(kind, ns, name) != nil {
+		return nil
+	}
+	return entry
+}
+
 func (v *evaluator) ociRepository(ns, name string) opened {
 	var r sourcev1.OCIRepository
-	if bad := v.sourceObject(sourcev1.OCIRepositoryKind, ns, name, &r); bad != nil {
+	if entry := v.synced(sourcev1.OCIRepositoryKind, ns, name); entry != nil {
+		r.Spec.URL = entry.URL
+	} else if bad := v.sourceObject(sourcev1.OCIRepositoryKind, ns, name, &r); bad != nil {
 		return *bad
 	}
-	o := v.e.sources.mapped(v.ctx, r.Spec.URL)
-	if o.tree == nil && o.unknown == "" {
-		o = v.fetched(r.Spec.URL, func(f Fetch) (*Fetched, error) { return f.OCI(v.ctx, &r) })
-	}
-	if o.tree == nil {
-		return o
-	}
-	if r.GetLayerOperation() == sourcev1.OCILayerCopy {
+	pinned := r.Spec.Reference != nil && r.Spec.Reference.Digest != ""
+	o := v.artifact(r.Spec.URL, pinned, func(f Fetch) (*Fetched, error) { return f.OCI(v.ctx, &r) })
+	if o.tree == nil || r.GetLayerOperation() == sourcev1.OCILayerCopy {
 		return o // no rule applies to a layer that is copied
 	}
 	ignore := ""
@@ -77,14 +93,12 @@ func (v *evaluator) ociRepository(ns, name string) opened {
 
 func (v *evaluator) bucket(ns, name string) opened {
 	var b sourcev1.Bucket
-	if bad := v.sourceObject(sourcev1.BucketKind, ns, name, &b); bad != nil {
+	if entry := v.synced(sourcev1.BucketKind, ns, name); entry != nil {
+		b.Spec.Endpoint, b.Spec.BucketName, _ = strings.Cut(entry.URL, "/")
+	} else if bad := v.sourceObject(sourcev1.BucketKind, ns, name, &b); bad != nil {
 		return *bad
 	}
-	url := b.Spec.Endpoint + "/" + b.Spec.BucketName
-	o := v.e.sources.mapped(v.ctx, url)
-	if o.tree == nil && o.unknown == "" {
-		o = v.fetched(url, func(f Fetch) (*Fetched, error) { return f.Bucket(v.ctx, &b) })
-	}
+	o := v.artifact(bucketURL(b.Spec.Endpoint, b.Spec.BucketName), false, func(f Fetch) (*Fetched, error) { return f.Bucket(v.ctx, &b) })
 	if o.tree == nil {
 		return o
 	}
@@ -93,6 +107,21 @@ func (v *evaluator) bucket(ns, name string) opened {
 		spec.Ignore = *b.Spec.Ignore
 	}
 	return o.filtered(v.e.sources.artifacts.Bucket(o.tree, spec))
+}
+
+// bucketURL names a bucket as --source does.
+func bucketURL(endpoint, bucket string) string { return endpoint + "/" + bucket }
+
+// artifact opens what an artifact holds: what the caller maps its URL to; the repository
+// under review, when a cluster syncs from there and no digest pins it; or what is fetched.
+func (v *evaluator) artifact(url string, pinned bool, get func(Fetch) (*Fetched, error)) opened {
+	if o := v.e.sources.mapped(v.ctx, url); o.tree != nil || o.unknown != "" {
+		return o
+	}
+	if entry := v.e.sources.packed[sameURL(url)]; entry != nil && !pinned {
+		return v.e.sources.entry(v.ctx, entry, artifact.Spec{})
+	}
+	return v.fetched(url, get)
 }
 
 // fetched is what one fetch gives, as far as fetching is allowed.
@@ -139,22 +168,12 @@ func unfetched(err error) opened {
 const maxIncludes = 8
 
 func (v *evaluator) gitRepository(ns, name string, depth int) opened {
-	n := v.out.node
-	o := v.ask.get(n.home, object.ID{Group: sourcev1.GroupVersion.Group, Kind: sourcev1.GitRepositoryKind, Namespace: ns, Name: name})
-	entry := v.e.entryWithSource(n.home, ns, name)
-	if o == nil && entry == nil {
-		return opened{unknown: "no such object is rendered for cluster " + n.home, hint: "create it in Git, or declare the cluster's own source"}
-	}
-	if o == nil {
+	if entry := v.synced(sourcev1.GitRepositoryKind, ns, name); entry != nil {
 		return v.e.sources.entry(v.ctx, entry, artifact.Spec{})
 	}
-	v.secrets = append(v.secrets, o.Body().Sensitive()...)
 	var g sourcev1.GitRepository
-	if err := decode(o.Body().Map(), &g); err != nil {
-		return opened{failure: err.Error()}
-	}
-	if g.Spec.Suspend {
-		return opened{unknown: "the source is suspended: which revision its artifact holds is known to the cluster alone"}
+	if bad := v.sourceObject(sourcev1.GitRepositoryKind, ns, name, &g); bad != nil {
+		return *bad
 	}
 	spec, bad := specOf(&g, func(name string) opened {
 		if depth >= maxIncludes {
@@ -165,7 +184,7 @@ func (v *evaluator) gitRepository(ns, name string, depth int) opened {
 	if bad != nil {
 		return *bad
 	}
-	if entry != nil {
+	if entry := v.e.entryWithSource(v.out.node.home, sourcev1.GitRepositoryKind, ns, name); entry != nil {
 		same := *entry
 		if same.URL = g.Spec.URL; g.Spec.Reference != nil && !entry.fixedRef {
 			same.Ref = g.Spec.Reference

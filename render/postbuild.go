@@ -205,7 +205,9 @@ func (v *evaluator) objects(b *build, done []*finished) {
 			}
 			a.Objects, a.items = append(a.Objects, o), append(a.items, i)
 			if fluxApplier(o) {
+				at := len(a.items) - 1
 				v.out.children = append(v.out.children, &node{
+					file: func() string { return a.File(at) },
 					id:   object.Applier{Kind: o.ID.Kind, Namespace: o.ID.Namespace, Name: o.ID.Name},
 					home: a.Target, root: n.root, object: o, chain: chain, open: n.open || len(f.unknown) > 0,
 				})
@@ -222,13 +224,17 @@ func (v *evaluator) objects(b *build, done []*finished) {
 
 // fluxApplier reports whether o makes a controller write to a cluster.
 func fluxApplier(o *object.Object) bool {
-	switch o.ID.Group {
+	return applies(o.ID.Group, o.ID.Kind)
+}
+
+func applies(group, kind string) bool {
+	switch group {
 	case kustomizev1.GroupVersion.Group:
-		return o.ID.Kind == kustomizev1.KustomizationKind
+		return kind == kustomizev1.KustomizationKind
 	case "helm.toolkit.fluxcd.io":
-		return o.ID.Kind == "HelmRelease"
+		return kind == "HelmRelease"
 	case "fluxcd.controlplane.io":
-		return o.ID.Kind == "ResourceSet"
+		return kind == "ResourceSet"
 	}
 	return false
 }

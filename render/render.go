@@ -211,15 +211,15 @@ func (e *Entry) rootObject() map[string]any {
 		"metadata": map[string]any{"name": e.Source, "namespace": e.Namespace},
 		"spec": map[string]any{
 			"interval": "10m0s", "path": "./" + strings.TrimPrefix(e.Path, "./"), "prune": true,
-			"sourceRef": map[string]any{"kind": "GitRepository", "name": e.Source},
+			"sourceRef": map[string]any{"kind": e.SourceKind, "name": e.Source},
 		},
 	}
 }
 
-// entryWithSource is the entry of a cluster whose own sync is that GitRepository.
-func (e *engine) entryWithSource(cluster, namespace, name string) *Entry {
+// entryWithSource is the entry of a cluster whose own sync is that source.
+func (e *engine) entryWithSource(cluster, kind, namespace, name string) *Entry {
 	for _, entry := range e.fleet.entries {
-		if entry.Cluster == cluster && entry.Namespace == namespace && entry.Source == name {
+		if entry.Cluster == cluster && entry.SourceKind == kind && entry.Namespace == namespace && entry.Source == name {
 			return entry
 		}
 	}

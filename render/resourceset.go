@@ -2,6 +2,7 @@ package render
 
 import (
 	"slices"
+	"strings"
 
 	kube "k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -34,8 +35,13 @@ func (v *evaluator) resourceSet() {
 	}
 	out, err := resourceset.Render(v.ctx, content, resourceset.Among(providers))
 	if err != nil {
-		v.fail("build", "", "", "%s", clean(err))
+		v.fail("build", n.place(), "", "%s", clean(err))
 		return
+	}
+	for _, d := range out.DependsOn {
+		if group, _, _ := strings.Cut(d.APIVersion, "/"); applies(group, d.Kind) {
+			a.DependsOn = append(a.DependsOn, object.Applier{Kind: d.Kind, Namespace: d.Namespace, Name: d.Name})
+		}
 	}
 	for _, u := range out.Unknown {
 		v.unknown(UnresolvedInput, n.id.String(), u, "")
@@ -60,6 +66,9 @@ func (v *evaluator) inputs(out *resourceset.Output) {
 			return
 		}
 		a.Objects = append(a.Objects, o)
+		for _, u := range out.Objects[i].Unknown {
+			v.unknown(UnresolvedInput, o.ID.String(), u, "")
+		}
 	}
 	v.adopt(a.Objects, false)
 	if a.State == Suspended {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -88,9 +89,12 @@ type Applier struct {
 	spec  sourcev1.HelmChartSpec // of the HelmChart that chart is of
 	reads tree.Trace
 	build *build
-	feeds func() map[string]bool      // the files that such an artifact is put together of
-	from  func(string) (string, bool) // where a file of an artifact that is put together is from
-	items []int                       // for each of the objects, or held ones, its place in build
+	// opened is what a Kustomization's source held, and sourceRef which one that is.
+	opened    *opened
+	sourceRef kustomizev1.CrossNamespaceSourceReference
+	feeds     func() map[string]bool      // the files that such an artifact is put together of
+	from      func(string) (string, bool) // where a file of an artifact that is put together is from
+	items     []int                       // for each of the objects, or held ones, its place in build
 }
 
 // Release is a Helm release: what of it is not among its applier's objects, and what

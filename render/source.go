@@ -18,9 +18,11 @@ import (
 // sources opens what Flux sources refer to.
 type sources struct {
 	own       Repository
-	ownURLs   map[string]bool // by sameURL
-	branches  map[string]bool // that an entry's own sync follows
+	ownURLs   map[string]bool   // by sameURL
+	branches  map[string]bool   // that an entry's own sync follows
+	packed    map[string]*Entry // by sameURL, the first that syncs from an artifact there
 	known     []Repository
+	mappings  string // which trees are known, to tell caches of charts that depend on them
 	artifacts artifact.Cache
 
 	mu       sync.Mutex
@@ -48,15 +50,19 @@ type opened struct {
 
 func newSources(repo Repository, f *fleet, opts *Options) *sources {
 	s := &sources{
-		own: repo, known: opts.Sources, ownURLs: map[string]bool{}, branches: map[string]bool{},
+		own: repo, known: opts.Sources, ownURLs: map[string]bool{}, branches: map[string]bool{}, packed: map[string]*Entry{},
 		subtrees: map[string]*tree.Tree{}, resolved: map[string]opened{}, made: map[string]*made{},
 	}
 	if repo.URL != "" {
 		s.ownURLs[sameURL(repo.URL)] = true
 	}
 	for _, e := range f.entries {
-		if e.URL != "" {
+		switch {
+		case e.URL == "":
+		case e.SourceKind == sourcev1.GitRepositoryKind:
 			s.ownURLs[sameURL(e.URL)] = true
+		case s.packed[sameURL(e.URL)] == nil:
+			s.packed[sameURL(e.URL)] = e
 		}
 		if e.Ref != nil {
 			s.branches[e.Ref.Branch] = true
@@ -65,6 +71,7 @@ func newSources(repo Repository, f *fleet, opts *Options) *sources {
 	// A repository that the caller names is what the caller says it is.
 	for _, k := range s.known {
 		delete(s.ownURLs, sameURL(k.URL))
+		s.mappings += fmt.Sprintf("%s %p\n", sameURL(k.URL), k.Tree)
 	}
 	return s
 }

@@ -129,8 +129,8 @@ func TestPackedSubcharts(t *testing.T) {
 	if len(out.Objects) != 2 || out.Objects[0].File != "c/charts/sub/charts/inner/templates/a.yaml" {
 		t.Errorf("objects %+v", out.Objects)
 	}
+	bomb := packedChart(t, "b", map[string]string{"Chart.yaml": "apiVersion: v2\nname: b\nversion: 1.0.0\n", "x": strings.Repeat("x", 5<<20)})
 	for i := range 20 {
-		bomb := packedChart(t, "b", map[string]string{"Chart.yaml": "apiVersion: v2\nname: b\nversion: 1.0.0\n", "x": strings.Repeat("x", 5<<20)})
 		files = append(files, File{Name: fmt.Sprintf("charts/b%d.tgz", i), Data: bomb})
 	}
 	in := inputFor(files, nil)
