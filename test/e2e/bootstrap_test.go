@@ -30,6 +30,9 @@ import (
 // repositories, on the Git server, and what it serves beside that on the others.
 func (l *lane) push(ctx context.Context, s *story, revision int) error {
 	l.served.Store(s.served[revision])
+	if err := l.fill(ctx, s.served[revision]); err != nil {
+		return err
+	}
 	if revision == 0 {
 		for url := range s.urls() {
 			if !strings.Contains(url, ":") {
@@ -364,16 +367,23 @@ func admin(namespace, name string, want func(apiVersion, kind, namespace, name s
 	b.Object["subjects"] = []any{map[string]any{"kind": "ServiceAccount", "name": name, "namespace": namespace}}
 }
 
-// credentials wants the Secret of a GitRepository.
+// credentials wants the Secret of a GitRepository or Bucket.
 func (l *lane) credentials(o map[string]any, want func(apiVersion, kind, namespace, name string) *unstructured.Unstructured) {
 	u := unstructured.Unstructured{Object: o}
 	name, _, _ := unstructured.NestedString(o, "spec", "secretRef", "name")
-	if u.GetKind() != "GitRepository" || name == "" {
+	var data map[string][]byte
+	switch {
+	case name == "":
 		return
-	}
-	data, err := l.Git.Credentials()
-	if err != nil {
-		return // the repository is then not ready, which shows
+	case u.GetKind() == "GitRepository":
+		var err error
+		if data, err = l.Git.Credentials(); err != nil {
+			return // the repository is then not ready, which shows
+		}
+	case u.GetKind() == "Bucket" && l.S3 != nil:
+		data = l.S3.Credentials()
+	default:
+		return
 	}
 	text := map[string]any{}
 	for k, v := range data {

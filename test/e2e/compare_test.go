@@ -49,6 +49,8 @@ func (v *verdict) compare(hub string, c *render.Cluster, s *state, told *impact.
 			v.unresolved = append(v.unresolved, a.String()+": its parent waits for "+v.parentWaits(c, a, s))
 		case live == nil && told != nil && deletedBy(told, a):
 			v.appliers++
+		case live == nil && v.restless && endlessIn(c):
+			v.unresolved = append(v.unresolved, a.String()+": it would come in one of the next rounds, which have no end")
 		case live == nil:
 			v.differ("%s is rendered and not on the cluster", a)
 		default:
@@ -78,7 +80,7 @@ func (v *verdict) strangers(hub string, r *render.Result, report *impact.Report,
 		for _, a := range c.Appliers {
 			known[a.Applier] = known[a.Applier] || a.Home == hub
 		}
-		if c.Name == hub && slices.ContainsFunc(c.Failures, func(f render.Failure) bool { return strings.Contains(f.Message, "without end") }) {
+		if c.Name == hub && endlessIn(c) {
 			return // what has no end is followed for a while only
 		}
 	}
@@ -88,6 +90,11 @@ func (v *verdict) strangers(hub string, r *render.Result, report *impact.Report,
 		}
 		v.differ("%s is on the cluster and not rendered (%s: %s)", id, live.ready.Reason, live.ready.Message)
 	}
+}
+
+// endlessIn says whether appliers make each other without end.
+func endlessIn(c *render.Cluster) bool {
+	return slices.ContainsFunc(c.Failures, func(f render.Failure) bool { return strings.Contains(f.Message, "without end") })
 }
 
 func orphaned(report *impact.Report, cluster string, id object.Applier) bool {
@@ -172,11 +179,12 @@ func (v *verdict) failure(c *render.Cluster, a *render.Applier, failures []*rend
 		a, failures[0].Stage, failures[0].Message, live.ready.Reason, live.ready.Message)
 }
 
-// failuresOf are the reasons why an applier fails.
+// failuresOf are the reasons why an applier fails. When its source fails and it goes on
+// with the last artifact, it does not fail.
 func failuresOf(c *render.Cluster, a *render.Applier) []*render.Failure {
 	var found []*render.Failure
 	for i := range c.Failures {
-		if c.Failures[i].Applier == a.Applier {
+		if c.Failures[i].Applier == a.Applier && !strings.Contains(c.Failures[i].Message, "goes on with the last artifact") {
 			found = append(found, &c.Failures[i])
 		}
 	}

@@ -78,6 +78,7 @@ var (
 	absent         = regexp.MustCompile(`(configmaps|secrets|configmap|secret) "?([^" ]+)"? not found`)
 	unknownVersion = regexp.MustCompile(`in version "([^"]+)"`)
 	unknown        = regexp.MustCompile(`no matches for kind "(\w+)"`)
+	custom         = regexp.MustCompile(`server-side apply failed for object \S+ ([^/ ]+)/\w+, Kind=(\w+): .* is invalid: `)
 )
 
 // excuse is why render could not say that the controller fails here: it lacks something
@@ -98,6 +99,9 @@ func excuse(c *render.Cluster, live *applier) string {
 			}
 		}
 		return strings.TrimSuffix(m[1], "s") + " " + m[2] + " is not in Git"
+	}
+	if m := custom.FindStringSubmatch(live.ready.Message); m != nil && !builtIn(m[1]) {
+		return "the schema of " + m[2] + ", a custom resource, is not checked"
 	}
 	if m := unknown.FindStringSubmatch(live.ready.Message); m != nil {
 		if gv := unknownVersion.FindStringSubmatch(live.ready.Message); gv != nil && builtIn(strings.Split(gv[1], "/")[0]) {

@@ -104,11 +104,14 @@ func (c *comparison) walk(path []string, set *fieldpath.Set, live, sent any) {
 		case !have:
 			c.add(at, "applied %s, not rendered", text(lv))
 			continue
-		case !there:
+		case !there && !zero(sv):
 			c.add(at, "owned but gone")
 			continue
 		}
 		covered[key] = true
+		if !there || sv == nil {
+			continue // the server drops zeros, and what is null is left to its default
+		}
 		if below, ok := set.Children.Get(e); ok {
 			c.walk(at, below, lv, sv)
 			continue
@@ -134,6 +137,18 @@ func (c *comparison) walk(path []string, set *fieldpath.Set, live, sent any) {
 				c.add(append(slices.Clone(path), fmt.Sprint(i)), "rendered %s, not applied", text(v))
 			}
 		}
+	}
+}
+
+// zero says whether a value is one that the API server leaves out of what it stores.
+func zero(v any) bool {
+	switch v := plain(v).(type) {
+	case map[string]any:
+		return len(v) == 0
+	case []any:
+		return len(v) == 0
+	default:
+		return v == nil || v == "" || v == false || v == 0.0
 	}
 }
 

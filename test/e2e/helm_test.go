@@ -103,22 +103,31 @@ func helmFlags(c *render.Cluster) []string {
 	return flags
 }
 
-// fetch serves a revision of the story on a port of its own and returns what asks there,
-// through the product's own client; nil when the story serves nothing.
-func (s *story) fetch(t *testing.T, revision int) (render.Fetch, error) {
+// fetch serves a revision of the story on a port of its own, and its buckets on the lane,
+// and returns what asks there, through the product's own client; nil when the story serves
+// nothing. The lane is nil when there are no buckets.
+func (s *story) fetch(t *testing.T, l *lane, revision int) (render.Fetch, error) {
 	t.Helper()
 	if s.served[revision] == nil {
 		return nil, nil
 	}
 	server := httptest.NewServer(s.served[revision])
 	t.Cleanup(server.Close)
-	host := hostOf(server.URL)
-	client, err := fetch.New(fetch.Options{Dir: t.TempDir(), Hosts: []string{host}, Private: []string{"127.0.0.0/8"}})
+	host, buckets := hostOf(server.URL), ""
+	hosts := []string{host}
+	if l != nil {
+		if err := l.fill(t.Context(), s.served[revision]); err != nil {
+			return nil, err
+		}
+		buckets = l.S3.Endpoint
+		hosts = append(hosts, buckets)
+	}
+	client, err := fetch.New(fetch.Options{Dir: t.TempDir(), Hosts: hosts, Private: []string{"127.0.0.0/8"}})
 	if err != nil {
 		return nil, err
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	return &fetcher{story: s, client: client, host: host, served: s.served[revision], trees: map[string]*tree.Tree{}}, nil
+	return &fetcher{story: s, client: client, host: host, buckets: buckets, served: s.served[revision], trees: map[string]*tree.Tree{}}, nil
 }
 
 // fetcher is a [render.Fetch] through the product's client. What it is told must be what
@@ -128,6 +137,8 @@ type fetcher struct {
 	client *fetch.Client
 	host   string // of the server that stands for those of the cases
 	served *fleetcase.Served
+
+	buckets string // host of the server of buckets; "" without one
 
 	mu    sync.Mutex
 	trees map[string]*tree.Tree // by revision: equal answers share one
@@ -142,7 +153,8 @@ func (f *fetcher) OCI(ctx context.Context, r *sourcev1.OCIRepository) (*render.F
 	if l := r.Spec.LayerSelector; l != nil {
 		q.MediaType = l.MediaType
 	}
-	got, err := f.answer(f.client.OCI(ctx, q))
+	a, err := f.client.OCI(ctx, q)
+	got, err := f.answer("", a, err)
 	want, missing := f.served.OCI(ctx, r)
 	f.check(r.Spec.URL, got, err, want, missing)
 	return got, err
@@ -150,15 +162,11 @@ func (f *fetcher) OCI(ctx context.Context, r *sourcev1.OCIRepository) (*render.F
 
 // Chart implements [render.Fetch].
 func (f *fetcher) Chart(ctx context.Context, r *sourcev1.HelmRepository, name, version string) (*render.Fetched, error) {
-	got, err := f.answer(f.client.Chart(ctx, fetch.ChartRequest{Repository: f.here(r.Spec.URL), Name: name, Version: version, Insecure: true}))
+	a, err := f.client.Chart(ctx, fetch.ChartRequest{Repository: f.here(r.Spec.URL), Name: name, Version: version, Insecure: true})
+	got, err := f.answer("", a, err)
 	want, missing := f.served.Chart(ctx, r, name, version)
 	f.check(r.Spec.URL+" "+name+" "+version, got, err, want, missing)
 	return got, err
-}
-
-// Bucket implements [render.Fetch].
-func (*fetcher) Bucket(_ context.Context, b *sourcev1.Bucket) (*render.Fetched, error) {
-	return nil, &render.FetchError{Reason: "the lab has no buckets: " + b.Spec.BucketName}
 }
 
 // Git implements [render.Fetch].
@@ -172,9 +180,13 @@ func (f *fetcher) here(raw string) string {
 	return strings.Replace(raw, fleetcase.RegistryURL, "oci://"+f.host, 1)
 }
 
-func (f *fetcher) answer(a *fetch.Artifact, err error) (*render.Fetched, error) {
+// answer is an answer of the client; artifacts of one place and revision have one tree.
+func (f *fetcher) answer(place string, a *fetch.Artifact, err error) (*render.Fetched, error) {
 	if e, ok := errors.AsType[*fetch.Error](err); ok {
 		reason := strings.ReplaceAll(e.Error(), f.host, "example.com")
+		if f.buckets != "" {
+			reason = strings.ReplaceAll(reason, f.buckets, fleetcase.BucketHost)
+		}
 		return nil, &render.FetchError{Reason: reason, Hint: e.Hint, Invalid: errors.Is(e, fetch.ErrInvalid) || errors.Is(e, fetch.ErrNotFound)}
 	}
 	if err != nil {
@@ -186,7 +198,7 @@ func (f *fetcher) answer(a *fetch.Artifact, err error) (*render.Fetched, error) 
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if out.Tree = f.trees[a.Revision]; out.Tree == nil {
+	if out.Tree = f.trees[place+a.Revision]; out.Tree == nil {
 		blobs := map[string]tree.Blob{}
 		for _, file := range a.Files {
 			if !file.Mode.IsDir() {
@@ -194,7 +206,7 @@ func (f *fetcher) answer(a *fetch.Artifact, err error) (*render.Fetched, error) 
 			}
 		}
 		out.Tree = tree.FromBlobs(blobs)
-		f.trees[a.Revision] = out.Tree
+		f.trees[place+a.Revision] = out.Tree
 	}
 	return out, nil
 }
@@ -312,15 +324,15 @@ func (s *story) chancy(cluster string, id object.ID) bool {
 	return false
 }
 
-// along is what may become of an object when its release does not survive the move of the
-// HelmRelease itself, which impact says of that alone.
+// along is what may become of an object when its applier does not survive a move of its own,
+// which impact says of that alone.
 func (s *story) along(cluster string, id object.ID) []event {
 	c := s.result[1].Cluster(cluster)
 	if c == nil {
 		return nil
 	}
 	for _, a := range c.Appliers {
-		if a.Kind != "HelmRelease" || !slices.ContainsFunc(a.Objects, func(o *object.Object) bool { return o.ID == id }) {
+		if !slices.ContainsFunc(a.Objects, func(o *object.Object) bool { return o.ID == id }) {
 			continue
 		}
 		for _, ch := range s.told(a.Home).Changes {

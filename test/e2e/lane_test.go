@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -37,7 +38,7 @@ var lanes chan *lane
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	n := runtime.NumCPU() + 1 // controllers mostly wait
+	n := runtime.NumCPU() + 2 // controllers mostly wait
 	if s := os.Getenv("BULKHEAD_E2E_LANES"); s != "" {
 		var err error
 		if n, err = strconv.Atoi(s); err != nil || n < 1 {
@@ -46,8 +47,16 @@ func run(m *testing.M) int {
 		}
 	}
 	lanes = make(chan *lane, n)
+	opts := []lab.Option{lab.Progress(os.Stderr), lab.Clusters("hub")}
+	if flag.Parse(); !given("test.parallel") {
+		_ = flag.Set("test.parallel", strconv.Itoa(n+runtime.NumCPU())) // some render while others play
+	}
+	if !testing.Short() {
+		opts = append(opts, lab.WithS3())
+	}
+	var servers []*lab.S3
 	for i := range n {
-		l, err := lab.New(context.Background(), lab.Progress(os.Stderr), lab.Clusters("hub"))
+		l, err := lab.New(context.Background(), opts...)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "start lane %d: %v\n", i, err)
 			return 2
@@ -60,8 +69,21 @@ func run(m *testing.M) int {
 				return 2
 			}
 		}
+		if l.S3 != nil {
+			if err := l.Serve(context.Background(), fleetcase.BucketHost, l.S3); err != nil {
+				fmt.Fprintf(os.Stderr, "start lane %d: %v\n", i, err)
+				return 2
+			}
+			servers = append(servers, l.S3)
+		}
 		lanes <- one
 	}
+	forget, err := login(servers)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	defer forget()
 	code := m.Run()
 	if code == 0 {
 		if err := seen.close(); err != nil {
@@ -70,6 +92,13 @@ func run(m *testing.M) int {
 		}
 	}
 	return code
+}
+
+// given says whether a flag is on the command line.
+func given(name string) bool {
+	found := false
+	flag.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
 }
 
 // take waits for a lane and returns it, empty, when t ends.

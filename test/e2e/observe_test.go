@@ -113,7 +113,7 @@ func (l *lane) read(ctx context.Context, on *lab.Cluster, ask, hooks map[object.
 // unready is what the sources say that are not ready.
 func (l *lane) unready(ctx context.Context) string {
 	said := ""
-	for _, kind := range []string{"GitRepository", "OCIRepository", "HelmRepository", "HelmChart"} {
+	for _, kind := range []string{"GitRepository", "OCIRepository", "Bucket", "HelmRepository", "HelmChart"} {
 		all, err := list(ctx, l.hub, sourceAPI, kind)
 		if err != nil {
 			continue

@@ -25,13 +25,14 @@ const (
 	requestedAt = "reconcile.fluxcd.io/requestedAt"
 	// rounds of asking all appliers to reconcile until nothing changes any more.
 	rounds = 12
-	// growing is how many more rounds there are while appliers appear, and endless the number
-	// of them that is more than the render follows in a chain without end.
-	growing = 24
+	// growing is how many times as many rounds there are while appliers appear, and endless the
+	// number of them that is more than the render follows in a chain without end.
+	growing = 3
 	endless = 40
 	// patience with one round. An applier that waits for the health of its objects longer
 	// than that has applied them.
-	patience = 8 * time.Second
+	patience      = 8 * time.Second
+	shortPatience = 2 * time.Second
 	// dependencyTime is two rounds of the controllers' --requeue-dependency.
 	dependencyTime = 1200 * time.Millisecond
 )
@@ -40,8 +41,17 @@ const (
 // round changes nothing. That is where the fleet ends up in hours, with its intervals.
 // It says whether they did come to rest.
 func (l *lane) settle(ctx context.Context, round *int, limit int) (bool, error) {
-	last, most, same := "", 0, 0
-	for n := limit + growing; limit > 0 && n > 0; n-- {
+	*round++
+	sources, err := l.sources(ctx, strconv.Itoa(*round))
+	if err != nil {
+		return false, err
+	}
+	seen, calm, err := l.calm(ctx)
+	if err != nil || calm && len(seen) == 1 {
+		return calm, err
+	}
+	last, most, same := strings.Join(append(seen, sources...), "\n"), 0, 0
+	for n := growing * limit; limit > 0 && n > 0; n-- {
 		*round++
 		token := strconv.Itoa(*round)
 		sources, err := l.sources(ctx, token)
@@ -75,6 +85,64 @@ func (l *lane) settle(ctx context.Context, round *int, limit int) (bool, error) 
 		last = now
 	}
 	return false, nil // what is compared is the last round
+}
+
+// calm waits, for a short while, until the appliers have answered by themselves: to their
+// specs, and to the revisions that their sources have. A round after which all is as it was
+// before it is the end, so that most fleets need one.
+func (l *lane) calm(ctx context.Context) (seen []string, calm bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, shortPatience)
+	defer cancel()
+	err = l.Wait(ctx, "the appliers to answer", func(ctx context.Context) (bool, error) {
+		revisions := map[string]string{}
+		for _, kind := range []string{"GitRepository", "OCIRepository", "Bucket"} {
+			all, err := list(ctx, l.hub, sourceAPI, kind)
+			if err != nil {
+				return false, err
+			}
+			for i := range all {
+				revision, _, _ := unstructured.NestedString(all[i].Object, "status", "artifact", "revision")
+				revisions[kind+"/"+all[i].GetNamespace()+"/"+all[i].GetName()] = revision
+			}
+		}
+		all, err := l.appliers(ctx)
+		if err != nil {
+			return false, err
+		}
+		seen, calm = nil, len(all) > 0
+		for i := range all {
+			calm = calm && answered(&all[i], revisions)
+			seen = append(seen, signature(&all[i]))
+		}
+		slices.Sort(seen)
+		return calm, nil
+	})
+	if ctx.Err() != nil && l.Err() == nil {
+		err = nil // the rounds will tell
+	}
+	return seen, calm, err
+}
+
+// answered says whether an applier has reconciled its spec and the revision of its source.
+func answered(o *unstructured.Unstructured, revisions map[string]string) bool {
+	if suspended(o) {
+		return true
+	}
+	ready := lab.Condition(o, "Ready")
+	observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+	if ready.Status != "True" && ready.Status != "False" || observed != o.GetGeneration() || o.GetDeletionTimestamp() != nil {
+		return false
+	}
+	if o.GetKind() != "Kustomization" {
+		return true
+	}
+	ref, _, _ := unstructured.NestedStringMap(o.Object, "spec", "sourceRef")
+	namespace := ref["namespace"]
+	if namespace == "" {
+		namespace = o.GetNamespace()
+	}
+	attempted, _, _ := unstructured.NestedString(o.Object, "status", "lastAttemptedRevision")
+	return attempted == revisions[ref["kind"]+"/"+namespace+"/"+ref["name"]]
 }
 
 func list(ctx context.Context, on *lab.Cluster, apiVersion, kind string) ([]unstructured.Unstructured, error) {
@@ -114,7 +182,7 @@ func (l *lane) sources(ctx context.Context, token string) ([]string, error) {
 	defer cancel()
 	steps := [][]string{{"GitRepository"}}
 	if l.charts != nil || l.served.Load() != nil {
-		steps = [][]string{{"GitRepository", "OCIRepository", "HelmRepository"}, {"HelmChart"}}
+		steps = [][]string{{"GitRepository", "OCIRepository", "Bucket", "HelmRepository"}, {"HelmChart"}}
 	}
 	var seen []string
 	for _, kinds := range steps {

@@ -29,6 +29,7 @@ type story struct {
 	refs   map[string]map[string]tree.Blob // other refs of the repository, as fleetcase.Ref says them
 	others map[string]map[string]tree.Blob // other repositories, by URL
 	opts   render.Options
+	not    string               // why it cannot be played; empty when it can
 	public bool                 // a real fleet: what it takes for granted is made up for it
 	served [2]*fleetcase.Served // what is served beside Git; nil when nothing is
 
@@ -72,6 +73,7 @@ func ofCase(name string, c *fleetcase.Case) *story {
 		refs: map[string]map[string]tree.Blob{}, others: map[string]map[string]tree.Blob{},
 	}
 	s.opts.Variables = c.Variables
+	s.not = strings.Join(c.Directives["lab"], "; ")
 	for _, r := range c.Refs {
 		s.refs[r.Ref] = c.Others[r.Dir]
 	}
@@ -121,6 +123,11 @@ func (s *story) render(t *testing.T) error {
 	t.Helper()
 	ctx, opts := t.Context(), s.opts
 	opts.Cache = &render.Cache{}
+	var l *lane
+	if s.buckets() {
+		l = <-lanes
+		defer func() { lanes <- l }()
+	}
 	for i := range s.files {
 		if i == 1 && !s.two {
 			s.result[1] = s.result[0]
@@ -131,7 +138,7 @@ func (s *story) render(t *testing.T) error {
 			repo.Refs = knownRefs(s.refs)
 		}
 		var err error
-		if opts.Fetch, err = s.fetch(t, i); err != nil {
+		if opts.Fetch, err = s.fetch(t, l, i); err != nil {
 			return err
 		}
 		if s.result[i], err = render.Fleet(ctx, repo, opts); err != nil {

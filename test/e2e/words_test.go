@@ -14,6 +14,7 @@ var helmWords = []struct{ ours, theirs string }{
 	{`^(\w+Repository|HelmChart|Bucket|ExternalArtifact)/\S+/\S+( \S+)?: `, ``}, // the source, and the chart of a repository
 	{`fetch \S+: (not found|invalid answer): `, ``},
 	{`package chart \S+: `, ``},
+	{`read chart archive: `, ``},
 	{`unpack \S+: `, ``},
 	{`(no chart name found): .*`, `$1`},
 	{`the server answers 404`, `404 Not Found`},
@@ -27,6 +28,8 @@ var helmWords = []struct{ ours, theirs string }{
 	{`^(\S+:\d+:\d+): (executing \S+ at <.*>): (.*)`, `$1…$2…$3`},
 	{`^(\S+: )?YAML parse error: `, ``},
 	{`include (\S+): mount \S+: directory is not empty: file already exists`, `include from …to $1: …file exists`},
+	{`not found for name: ("[^"]+") namespace: "[^"]*"`, `not found for name: $1 namespace: …`}, // where the template names none
+	{` \(and \d+ more objects\)$`, ``},
 	{`: file does not exist`, `: no such file or directory`},
 	{`\b(stat|open|read) (\S+): `, `$1 …$2: `},
 }
