@@ -73,6 +73,7 @@ func TestCharts(t *testing.T) {
 			for _, f := range s.faults {
 				t.Error(f)
 			}
+			seen.play(s.name)
 			playAll(t, s)
 		})
 	}

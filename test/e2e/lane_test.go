@@ -78,12 +78,13 @@ func run(m *testing.M) int {
 		}
 		lanes <- one
 	}
-	forget, err := login(servers)
+	logout, err := login(servers)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	defer forget()
+	defer logout()
+	forget()
 	code := m.Run()
 	if code == 0 {
 		if err := seen.close(); err != nil {

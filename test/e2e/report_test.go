@@ -134,10 +134,13 @@ func (r *record) reasons(prefix string) string {
 func (r *record) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	whole := r.stories > 0 && len(r.played) == r.stories
-	if !whole && os.Getenv("UPDATE") != "" {
-		return nil // a part of the suite says nothing of the rest
+	charts := 0
+	for name := range r.played {
+		if strings.HasPrefix(name, "charts/") {
+			charts++
+		}
 	}
+	whole := r.stories > 0 && len(r.played)-charts == r.stories
 	corpora := 0
 	for name := range r.verdicts {
 		if strings.HasPrefix(name, "corpora/") {
@@ -161,10 +164,13 @@ func (r *record) close() error {
 	}
 	want := replace(text, "cases", all.String())
 	if os.Getenv("UPDATE") != "" {
-		if corpora > 0 && !testing.Short() {
+		if !whole {
+			want = text // a part of the suite says nothing of the rest
+		}
+		if corpora > 0 && whole && !testing.Short() {
 			want = replace(want, "corpora", r.public("corpora/", "Clusters that need something from outside, with the first thing that they lack"))
 		}
-		if strings.Contains(r.table("charts/"), "| equal |") {
+		if charts == len(publicCharts()) {
 			want = replace(want, "charts", r.public("charts/", "Charts that depend on one that is not at hand"))
 		}
 		return os.WriteFile(page, []byte(want), 0o644)

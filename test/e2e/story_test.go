@@ -36,6 +36,7 @@ type story struct {
 	result [2]*render.Result // the second is the first when there is one revision
 	report *impact.Report    // nil with one revision
 	faults []string          // of what was fetched
+	digest storyDigest
 }
 
 // stories are the cases of render, of impact, and those of this suite.

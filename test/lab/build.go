@@ -50,7 +50,7 @@ func Build(ctx context.Context, w io.Writer, with ...string) (map[string]string,
 	if err != nil {
 		return nil, err
 	}
-	cache, err := cacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +66,9 @@ func Build(ctx context.Context, w io.Writer, with ...string) (map[string]string,
 // say tells progress; nobody minds when it is lost.
 func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
-// cacheDir is where the finished programs lie.
-func cacheDir() (string, error) {
+// CacheDir is where the finished programs lie, and what tests keep beside them;
+// BULKHEAD_LAB_CACHE names another place.
+func CacheDir() (string, error) {
 	if dir := os.Getenv("BULKHEAD_LAB_CACHE"); dir != "" {
 		return filepath.Abs(dir)
 	}

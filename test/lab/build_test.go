@@ -27,7 +27,7 @@ func newFake(t *testing.T) fake {
 	f := fake{Part{name: "fake", packages: []string{"."}, links: map[string][]string{"fake": {"other"}}}, t.TempDir(), ""}
 	t.Setenv("BULKHEAD_LAB_CACHE", t.TempDir())
 	var err error
-	if f.cache, err = cacheDir(); err != nil {
+	if f.cache, err = CacheDir(); err != nil {
 		t.Fatal(err)
 	}
 	f.write(t, "go.mod", "module fake\n\ngo 1.26\n")
