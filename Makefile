@@ -73,9 +73,12 @@ lab: ## build the programs of the lab: Kubernetes, Flux, Gitea, a server of buck
 e2e: lab ## play all cases and the public fleets on real controllers, and test the lab itself
 	@$(ON_LINUX); echo "==> e2e: go test ./lab ./e2e"; \
 	mkdir -p $(dir $(E2E_LOG)); cd test && go test -count=1 -timeout $(TIMEOUT) ./lab; \
-	set +e; go test -count=1 -tags e2e -timeout 40m $(E2E_FLAGS) -v ./e2e >$(E2E_LOG) 2>&1; code=$$?; \
+	set +e; go test -count=1 -tags e2e -timeout 40m -skip '^TestCharts$$' $(E2E_FLAGS) -v ./e2e >$(E2E_LOG) 2>&1; code=$$?; \
 	grep -E '^(ok|FAIL|panic:)|^ *--- FAIL|_test.go:[0-9]+:|differences=|SKIPPED' $(E2E_LOG) | grep -v 'differences=0' ; \
 	echo "    $$(grep -c 'differences=0' $(E2E_LOG)) clusters equal; the log is $(E2E_LOG)"; exit $$code
+
+charts: lab ## install public charts, from the Go module proxy, on real controllers
+	@$(ON_LINUX); echo "==> charts: go test -run TestCharts ./e2e"; cd test && go test -count=1 -tags e2e -timeout 40m -run '^TestCharts$$' ./e2e
 
 golden: ## rewrite the expected outputs; then read the diff
 	@echo "==> golden: UPDATE=1 go test ./..."
@@ -145,4 +148,4 @@ $(TOOLS): tools/go.mod tools/go.sum
 	@go build -C tools -buildvcs=false -o ../.bin/ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
 
-.PHONY: help demo build test hermetic differential lab e2e golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean
+.PHONY: help demo build test hermetic differential lab e2e charts golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean
