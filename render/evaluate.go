@@ -274,6 +274,9 @@ const goesOn = "; Flux goes on with the last artifact"
 // status.artifact alone.
 func (v *evaluator) last() *opened {
 	old := v.previous()
+	if v.out.applier.State == Suspended { // nobody reconciles it
+		return nil
+	}
 	if old == nil || old.opened == nil || old.sourceRef != v.ks.Spec.SourceRef {
 		return nil
 	}

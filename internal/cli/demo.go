@@ -63,6 +63,7 @@ func runDemo(ctx context.Context, keep bool, s *streams) (err error) {
 	if err != nil {
 		return err
 	}
+	defer f.close()
 	x, err := f.compare(ctx, o.base, o.head)
 	if err != nil {
 		return err

@@ -78,14 +78,20 @@ type image struct {
 // Serves reports whether anything is served beside Git.
 func (c *Case) Serves() bool { return len(c.served[0])+len(c.served[1]) > 0 }
 
-// Served packs what is served before the commit, 0, or after it, 1.
-func (c *Case) Served(revision int) (*Served, error) {
+// newServed is one that serves nothing yet.
+func newServed() *Served {
 	s := &Served{
 		charts: map[string][]byte{}, index: repo.NewIndexFile(),
 		images: map[string]map[string]*image{}, blobs: map[string][]byte{},
 		buckets: map[string]map[string]tree.Blob{}, answers: map[string]*Answer{},
 	}
 	s.index.Generated = made
+	return s
+}
+
+// Served packs what is served before the commit, 0, or after it, 1.
+func (c *Case) Served(revision int) (*Served, error) {
+	s := newServed()
 	for _, dir := range slices.Sorted(maps.Keys(c.served[revision])) {
 		add := s.addChart
 		switch {
