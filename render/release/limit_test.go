@@ -85,6 +85,19 @@ data:
 	}
 }
 
+// TestLargeFiles holds that what a chart brings along costs nothing when a template is included.
+func TestLargeFiles(t *testing.T) {
+	files := append(chartOf("templates/a.yaml", `{{ define "x" }}1{{ end }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+data:
+  a: "{{ range until 1000 }}{{ include "x" $ }}{{ end }}"`), File{Name: "files/large", Data: bytes.Repeat([]byte("x"), 1<<20)})
+	if out := mustRender(t, inputFor(files, nil)); len(out.Objects) != 1 {
+		t.Errorf("%d objects", len(out.Objects))
+	}
+}
+
 // TestDeadline holds that a context ends the templates.
 func TestDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -139,6 +139,9 @@ func weight(v reflect.Value, levels int) int {
 		}
 		return n
 	case reflect.Map:
+		if v.Type().Elem() == reflect.TypeFor[[]byte]() {
+			return 8 // a chart's .Files: part of every context, and no template can make one
+		}
 		n := 32 * v.Len()
 		if levels == 0 || v.Len() > 32 {
 			return n

@@ -141,6 +141,8 @@ func (v *verdict) applier(c *render.Cluster, a *render.Applier, live *applier, s
 	case strings.Contains(live.ready.Message, "toolkit.fluxcd.io") && strings.Contains(live.ready.Message, "no matches for kind"),
 		strings.Contains(live.ready.Message, "failed to convert new object"):
 		v.unresolved = append(v.unresolved, a.String()+": written for an older Flux: "+live.ready.Message)
+	case a.Release != nil && live.ready.Status == "Unknown":
+		v.unresolved = append(v.unresolved, a.String()+": helm-controller is still at work when the suite stops waiting")
 	case v.restless && (live.ready.Status == "" || live.ready.Status == "Unknown" || live.ready.Reason == "DependencyNotReady"):
 		v.unresolved = append(v.unresolved, a.String()+": the cluster did not come to rest in the time that the suite gives it")
 	case live.ready.Status != "True" && !live.unhealthy:

@@ -127,6 +127,9 @@ func (c *comparison) walk(path []string, set *fieldpath.Set, live, sent any) {
 	case map[string]any:
 		for k, v := range sent {
 			at := append(slices.Clone(path), k)
+			if l, list := v.([]any); list && len(l) == 0 {
+				continue // an empty list has no items to own
+			}
 			if !covered[k] && v != nil && !slices.Contains(implied, strings.Join(at, ".")) {
 				c.add(at, "rendered %s, not applied", text(v))
 			}
