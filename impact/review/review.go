@@ -1,0 +1,350 @@
+// Package review makes of a comparison what a reviewer reads.
+//
+// It turns an [impact.Report] into one [Review]: who is hit and where, why, how badly, and whether it
+// may merge. Its invariant: a Review holds no secret, so that every format may print all of it,
+// and everything that a format prints, so that no format adds anything of its own.
+package review
+
+import (
+	"time"
+
+	"github.com/bulkhead-dev/bulkhead/finding"
+	"github.com/bulkhead-dev/bulkhead/impact"
+	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/render"
+)
+
+// SchemaVersion of the JSON form. A field may be added within a version; none changes its meaning or goes.
+const SchemaVersion = "bulkhead.dev/impact/v1"
+
+// Review is what a change does to a fleet, ready to be shown: "bulkhead impact -o json". With --stat
+// it stops after the matrix.
+type Review struct {
+	// SchemaVersion is "bulkhead.dev/impact/v1".
+	SchemaVersion string `json:"schemaVersion" jsonschema:"const=bulkhead.dev/impact/v1"`
+	// Base is the revision before the change.
+	Base Revision `json:"base"`
+	// Head is the revision after it.
+	Head Revision `json:"head"`
+	// Only is the concern that the review is cut down to; left out for all.
+	Only string `json:"only,omitempty"`
+	// Verdict says whether the change may merge.
+	Verdict Verdict `json:"verdict"`
+	// Headlines are the sentences on top, most important first; never empty.
+	Headlines []Headline `json:"headlines"`
+	// Clusters of both revisions, sorted by environment, then name, also those that do not change.
+	Clusters []Cluster `json:"clusters"`
+	// Environments of the clusters, sorted: production last.
+	Environments []Environment `json:"environments"`
+	// Concerns that something changes of, the worst hit first.
+	Concerns []Concern `json:"concerns"`
+	// Matrix has a cell for each cluster and concern with changes, in the order of both lists.
+	Matrix []Cell `json:"matrix"`
+	*Details
+}
+
+// Details is what --stat leaves out.
+type Details struct {
+	// Files that differ between the two revisions, from the repository's root.
+	Files []string `json:"files"`
+	// Groups are equal changes of several clusters, worst first.
+	Groups []Group `json:"groups"`
+	// Gates of the fleet, failed ones first.
+	Gates []Gate `json:"gates"`
+	// Findings are all risks, failed gates, new failures and faults of waivers, worst first.
+	Findings []finding.Finding `json:"findings"`
+	// Rules of the findings, sorted by ID.
+	Rules []finding.Rule `json:"rules"`
+	// Withheld are appliers about whose objects nothing can be said.
+	Withheld []Withheld `json:"withheld"`
+	// Waits are changes that land when a ref moves.
+	Waits []Wait `json:"waits"`
+	// Failures after the change.
+	Failures []Failure `json:"failures"`
+	// Unresolved after the change.
+	Unresolved []render.Unresolved `json:"unresolved"`
+	// Unknown is what is unresolved on one side only.
+	Unknown []Unknown `json:"unknown"`
+	// Unread are changed files that no cluster reads, before or after.
+	Unread []string `json:"unread"`
+	// Notes are remarks about what the change leads to.
+	Notes []Note `json:"notes"`
+	// Coverage of the revision after the change.
+	Coverage Coverage `json:"coverage"`
+	// Stats count the work of both renders.
+	Stats render.Stats `json:"stats"`
+}
+
+// Revision is one side of the comparison.
+type Revision struct {
+	// Name as it was given; "" for the files on disk.
+	Name string `json:"name"`
+	// Commit is its hash; "" for the files on disk.
+	Commit string `json:"commit"`
+	// MergeBase is true when it is where the branch left Name.
+	MergeBase bool `json:"mergeBase"`
+	// Branch that the files stand for; "" for any.
+	Branch string `json:"branch"`
+	// Label is how people call it: "main (merge base)", "the files on disk".
+	Label string `json:"label"`
+}
+
+// State of a verdict or a gate.
+type State string
+
+// The states.
+const (
+	Passed State = "passed"
+	Warned State = "warned" // what failed is a warning
+	Failed State = "failed"
+	Waived State = "waived" // of a gate: it would fail, but for waivers
+	Broken State = "broken" // of a gate: its expression cannot be evaluated; counts as failed
+)
+
+// Verdict is the answer to "may it merge".
+type Verdict struct {
+	State State `json:"state" jsonschema:"enum=passed,enum=warned,enum=failed"`
+	// Errors and Warnings are the open ones of the findings.
+	Errors   int `json:"errors"`
+	Warnings int `json:"warnings"`
+	// Waived findings.
+	Waived int `json:"waived"`
+	// Reasons are the messages of the gates that failed, worst first.
+	Reasons []string `json:"reasons"`
+}
+
+// Headline is one sentence on top of every format, without a full stop.
+type Headline struct {
+	// Severity is "" for a plain statement.
+	Severity finding.Severity `json:"severity,omitempty" jsonschema:"enum=error,enum=warning,enum=note"`
+	Text     string           `json:"text"`
+}
+
+// Cluster is one cluster and how many of its objects change. Failures and unresolved are those after
+// the change.
+type Cluster struct {
+	Name string `json:"name"`
+	// Environment it belongs to; "" for none.
+	Environment string `json:"environment"`
+	// Labels of its Cluster document.
+	Labels map[string]string `json:"labels,omitempty"`
+	impact.Counts
+	// Withheld appliers on this cluster.
+	Withheld int `json:"withheld"`
+	// Appeared is true when it had no entry point before.
+	Appeared bool `json:"appeared"`
+	// Gone is true when it has no entry point after.
+	Gone bool `json:"gone"`
+	// Severity of the worst open risk; "" for none.
+	Severity finding.Severity `json:"severity,omitempty" jsonschema:"enum=error,enum=warning,enum=note"`
+	// Touched is true when there is anything to tell about it.
+	Touched bool `json:"touched"`
+}
+
+// Environment is a column group of the matrix.
+type Environment struct {
+	// Name is "" for clusters without one.
+	Name string `json:"name"`
+	// Inferred is true when it was read off the clusters' names: they have no labels.
+	Inferred bool     `json:"inferred"`
+	Clusters []string `json:"clusters"`
+	// Changed clusters of it.
+	Changed int `json:"changed"`
+}
+
+// Concern is whose objects change.
+type Concern struct {
+	// Name is "platform", "tenant/NAME" or "cluster".
+	Name string `json:"name"`
+	impact.Counts
+	Clusters []string         `json:"clusters"`
+	Severity finding.Severity `json:"severity,omitempty" jsonschema:"enum=error,enum=warning,enum=note"`
+}
+
+// Cell is what changes of one concern on one cluster. Its failures and unresolved are always 0.
+type Cell struct {
+	Cluster string `json:"cluster"`
+	Concern string `json:"concern"`
+	impact.Counts
+	// Severity of the worst open risk; "" for none.
+	Severity finding.Severity `json:"severity,omitempty" jsonschema:"enum=error,enum=warning,enum=note"`
+	// Risks that are open.
+	Risks int `json:"risks"`
+}
+
+// Group is one change to one object, the same on several clusters.
+type Group struct {
+	// Key is the same for the same change in every run: 12 hexadecimal digits, an anchor.
+	Key string `json:"key"`
+	// Kind of the change.
+	Kind impact.Kind `json:"kind" jsonschema:"enum=removed,enum=moved,enum=changed,enum=added"`
+	ID   object.ID   `json:"id"`
+	// Name is the shortest that tells it from the other objects of the review: "Deployment/ns/name".
+	Name string `json:"name"`
+	// Clusters, sorted.
+	Clusters []string `json:"clusters"`
+	// Environments of the clusters, in the order of the review's.
+	Environments []string `json:"environments"`
+	// Concern is whose it is: "platform", "tenant/NAME" or "cluster".
+	Concern string `json:"concern"`
+	// ConcernWhy says what tells so.
+	ConcernWhy string `json:"concernWhy"`
+	// Severity of the worst open risk; "" for none.
+	Severity finding.Severity `json:"severity,omitempty" jsonschema:"enum=error,enum=warning,enum=note"`
+	// Risks of the change, worst first. Clusters are all of the group's.
+	Risks []finding.Finding `json:"risks"`
+	// Causes are why it changes, the most direct first.
+	Causes []Cause `json:"causes"`
+	// Fate of a removed object; of a moved one, what its old owner may do to it.
+	Fate impact.Fate `json:"fate,omitempty" jsonschema:"enum=deleted,enum=orphaned,enum=unsure"`
+	// Why is the reason for the fate.
+	Why string `json:"why,omitempty"`
+	// Refused is why the change does not reach the cluster: the API server refuses the object, or another
+	// one of its applier.
+	Refused string `json:"refused,omitempty"`
+	// Recreated is why the object is deleted and created again instead of changed.
+	Recreated string `json:"recreated,omitempty"`
+	// Replaces names the other half of a generated object whose name changed.
+	Replaces *object.ID `json:"replaces,omitempty"`
+	// Before is where it came from; left out when added.
+	Before *Side `json:"before,omitempty"`
+	// After is where it comes from; left out when removed.
+	After *Side `json:"after,omitempty"`
+	// Edits lead from before to after, with secret values redacted; empty when added or removed.
+	Edits []object.Edit `json:"edits"`
+	// Diff is the difference as YAML.
+	Diff Diff `json:"diff"`
+}
+
+// Side is where an object comes from, on the first of its clusters.
+type Side struct {
+	Owner object.Applier `json:"owner"`
+	// Chain of appliers, outermost first; the last is the owner.
+	Chain []object.Applier `json:"chain"`
+	// Source that the owner reads.
+	Source object.Source `json:"source"`
+	// File from the source's root; empty when unknown.
+	File string `json:"file,omitempty"`
+}
+
+// Cause is one way from the commit to an object, on the first of its clusters.
+type Cause struct {
+	// File of the commit, from the repository's root.
+	File string `json:"file"`
+	// Via are the steps from the file to the cluster: kustomization files, objects that changed
+	// on the way, the applier, the cluster; each as people call it.
+	Via []string `json:"via"`
+}
+
+// Diff is a unified difference of two YAML texts without secrets.
+type Diff struct {
+	// Lines, with three unchanged ones around what differs.
+	Lines []Line `json:"lines"`
+	// Omitted is how many more lines there are that are not in Lines.
+	Omitted int `json:"omitted,omitempty"`
+	// Summary stands for the difference of what is too large to be compared line by line:
+	// "52,428,800 bytes -> 52,428,801 bytes".
+	Summary string `json:"summary,omitempty"`
+}
+
+// Line of a difference.
+type Line struct {
+	// Op is " " for a line of both sides, "-", "+", or "@" in the place of lines left out.
+	Op string `json:"op" jsonschema:"enum= ,enum=-,enum=+,enum=@"`
+	// Before and After are the numbers of the line on both sides, from 1; 0 on a side without it.
+	Before int    `json:"before,omitempty"`
+	After  int    `json:"after,omitempty"`
+	Text   string `json:"text"`
+}
+
+// Gate is a rule of the fleet and what it says of the change.
+type Gate struct {
+	Name     string           `json:"name"`
+	Severity finding.Severity `json:"severity" jsonschema:"enum=error,enum=warning,enum=note"`
+	State    State            `json:"state" jsonschema:"enum=passed,enum=failed,enum=waived,enum=broken"`
+	// Message says what is wrong, in the words of the fleet; of a passed gate, what it asks for.
+	Message string `json:"message"`
+	// BuiltIn is true for a gate of bulkhead's own.
+	BuiltIn bool `json:"builtIn"`
+	// Expr is its CEL expression; "" for a gate of bulkhead's own.
+	Expr string `json:"expr,omitempty"`
+	// Evidence are a few lines that show why: objects, clusters, files.
+	Evidence []string `json:"evidence"`
+	// Waived is the waiver because of which it does not count.
+	Waived *finding.Waived `json:"waived,omitempty"`
+	// File and Line of the document that declares it; zero for one of bulkhead's own.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+}
+
+// Failure is a failure after the change.
+type Failure struct {
+	render.Failure
+	// New is true when it does not fail so before the change.
+	New bool `json:"new"`
+}
+
+// Withheld is an applier about whose objects nothing can be said, because one side does not know them.
+type Withheld struct {
+	Cluster string         `json:"cluster"`
+	Applier object.Applier `json:"applier"`
+	// Before is its state before the change; empty when it does not exist.
+	Before render.State `json:"before"`
+	// After is its state after the change; empty when it does not exist.
+	After render.State `json:"after"`
+	// Objects known on the one side.
+	Objects int    `json:"objects"`
+	Why     string `json:"why"`
+	// Under is the withheld applier because of which this one is; left out for none.
+	Under *object.Applier `json:"under,omitempty"`
+}
+
+// Wait is a change that lands on a cluster when a ref moves.
+type Wait struct {
+	Cluster string `json:"cluster"`
+	// Source with the revision that the cluster follows.
+	Source   object.Source    `json:"source"`
+	Appliers []object.Applier `json:"appliers"`
+	// Files that changed and that the appliers read.
+	Files []string `json:"files"`
+}
+
+// Unknown is what is unresolved on one side only.
+type Unknown struct {
+	render.Unresolved
+	// Change is "added" when it is unresolved after, "removed" when before.
+	Change impact.Kind `json:"change" jsonschema:"enum=added,enum=removed"`
+}
+
+// Note is a remark about a cluster.
+type Note struct {
+	Cluster string `json:"cluster"`
+	render.Note
+}
+
+// Coverage tells how much of the question could be answered.
+type Coverage struct {
+	Appliers  int `json:"appliers"`  // found
+	Built     int `json:"built"`     // whose objects are known
+	Failures  int `json:"failures"`  // that the controllers would report
+	Sources   int `json:"sources"`   // unresolved ones
+	Remotes   int `json:"remotes"`   // remote bases and files, which are not fetched
+	Variables int `json:"variables"` // unknown ones, by cluster
+	Encrypted int `json:"encrypted"` // appliers with SOPS ciphertext
+	Charts    int `json:"charts"`    // releases whose chart is not at hand
+	Values    int `json:"values"`    // references to values of charts that are not in Git
+	Other     int `json:"other"`     // unresolved for another reason
+}
+
+// Options of a review.
+type Options struct {
+	Base, Head Revision
+	// Files that differ, from the repository's root.
+	Files []string
+	// Now decides which waivers have expired.
+	Now time.Time
+	// Labels are what the author says of the change, for gates.
+	Labels []string
+	// Only cuts the review down to one concern: "platform", "tenant/NAME" or "cluster"; "" for all.
+	Only string
+}

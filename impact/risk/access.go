@@ -1,0 +1,4 @@
+package risk
+
+// accessRules are to be written.
+func accessRules() []rule { return nil }

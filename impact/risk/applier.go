@@ -1,0 +1,4 @@
+package risk
+
+// applierRules are to be written.
+func applierRules() []rule { return nil }

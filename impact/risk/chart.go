@@ -1,0 +1,4 @@
+package risk
+
+// chartRules are to be written.
+func chartRules() []rule { return nil }

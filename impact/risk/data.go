@@ -1,0 +1,4 @@
+package risk
+
+// dataRules are to be written.
+func dataRules() []rule { return nil }

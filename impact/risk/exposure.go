@@ -1,0 +1,4 @@
+package risk
+
+// exposureRules are to be written.
+func exposureRules() []rule { return nil }

@@ -1,0 +1,4 @@
+package risk
+
+// imageRules are to be written.
+func imageRules() []rule { return nil }

@@ -1,0 +1,4 @@
+package risk
+
+// ownerRules are to be written.
+func ownerRules() []rule { return nil }

@@ -1,0 +1,4 @@
+package risk
+
+// privilegeRules are to be written.
+func privilegeRules() []rule { return nil }

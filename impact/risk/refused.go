@@ -1,0 +1,4 @@
+package risk
+
+// refusedRules are to be written.
+func refusedRules() []rule { return nil }

@@ -1,0 +1,4 @@
+package risk
+
+// sourceRules are to be written.
+func sourceRules() []rule { return nil }

@@ -1,0 +1,4 @@
+package risk
+
+// variableRules are to be written.
+func variableRules() []rule { return nil }

@@ -1,0 +1,4 @@
+package risk
+
+// workloadRules are to be written.
+func workloadRules() []rule { return nil }
