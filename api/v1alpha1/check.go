@@ -21,7 +21,7 @@ var (
 	variableName   = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
 )
 
-// checkMetadata checks the name, then the labels in order.
+// checkMetadata checks the name, then the labels.
 func (r *reader) checkMetadata(m Metadata) error {
 	if m.Name == "" {
 		return r.errorAt("metadata.name", "metadata.name is missing", "")
@@ -30,10 +30,15 @@ func (r *reader) checkMetadata(m Metadata) error {
 		return r.errorAt("metadata.name", fmt.Sprintf("metadata.name: %q is no DNS label", clip(m.Name)),
 			"lower case letters, digits and '-', at most 63, with a letter or digit at both ends")
 	}
-	for _, key := range slices.Sorted(maps.Keys(m.Labels)) {
-		errs := append(validation.IsQualifiedName(key), validation.IsValidLabelValue(m.Labels[key])...)
+	return r.checkLabels(m.Labels, "metadata.labels")
+}
+
+// checkLabels checks labels in the order of their keys.
+func (r *reader) checkLabels(labels map[string]string, in string) error {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		errs := append(validation.IsQualifiedName(key), validation.IsValidLabelValue(labels[key])...)
 		if len(errs) > 0 {
-			at := "metadata.labels." + key
+			at := in + "." + key
 			return r.errorAt(at, clip(at)+": no Kubernetes label", errs[0])
 		}
 	}
@@ -66,7 +71,14 @@ func (r *reader) checkFleet(f *Fleet) error {
 		}
 		s.Path = clean
 	}
-	return nil
+	if l := f.Spec.EnvironmentLabel; l != "" && len(validation.IsQualifiedName(l)) > 0 {
+		return r.errorAt("spec.environmentLabel", fmt.Sprintf("spec.environmentLabel: %q is no key of a label", clip(l)),
+			"as in env or example.com/env")
+	}
+	if err := r.checkConcerns(f.Spec.Concerns); err != nil {
+		return err
+	}
+	return r.checkGates(f.Spec.Gates)
 }
 
 // checkURL wants a scheme and no password.

@@ -58,8 +58,8 @@ func Decode(path string, data []byte) (Documents, error) {
 }
 
 // Merge puts the documents of several files together, in the order given. The
-// error is a [*DocumentError] that names both places when two clusters or two
-// tenants have one name, or when there are two fleets.
+// error is a [*DocumentError] that names both places when two clusters, two tenants or two
+// waivers have one name, or when there are two fleets.
 func Merge(files ...Documents) (Documents, error) {
 	var out Documents
 	seen := map[string]Place{}
@@ -97,8 +97,14 @@ func Merge(files ...Documents) (Documents, error) {
 				return Documents{}, err
 			}
 		}
+		for _, w := range f.Waivers {
+			if err := claim(KindWaiver, w.Metadata.Name, w.Place); err != nil {
+				return Documents{}, err
+			}
+		}
 		out.Clusters = append(out.Clusters, f.Clusters...)
 		out.Tenants = append(out.Tenants, f.Tenants...)
+		out.Waivers = append(out.Waivers, f.Waivers...)
 	}
 	return out, nil
 }
@@ -124,6 +130,12 @@ func (r *reader) document(root *yaml.Node) (Documents, error) {
 		}
 		err := r.checkCluster(&c)
 		return Documents{Clusters: []Cluster{c}}, err
+	case KindWaiver:
+		w := Waiver{Place: at}
+		if err := r.into(root, reflect.ValueOf(&w).Elem(), ""); err != nil {
+			return Documents{}, err
+		}
+		return Documents{Waivers: []Waiver{w}}, r.checkWaiver(&w)
 	default:
 		t, err := r.tenant(root)
 		t.Place = at
@@ -178,7 +190,7 @@ func (r *reader) metadataOf(meta field, into *Metadata) error {
 func (r *reader) kind(root *yaml.Node) (string, error) {
 	apiVersion, kind := r.scalarOf(root, "apiVersion"), r.scalarOf(root, "kind")
 	group, _, _ := strings.Cut(apiVersion, "/")
-	kinds := []string{KindCluster, KindFleet, KindTenant}
+	kinds := []string{KindCluster, KindFleet, KindTenant, KindWaiver}
 	switch {
 	case apiVersion == "" && slices.Contains(kinds, kind):
 		return "", r.errorAt("kind", "apiVersion is missing", "add apiVersion: "+APIVersion)

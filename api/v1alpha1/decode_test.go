@@ -30,7 +30,7 @@ func TestDecodeDesign(t *testing.T) {
 					{URL: "ssh://git@github.com/acme/billing-apps", Path: "../billing-apps"},
 					{URL: "https://github.com/acme/auth", Path: "vendor/auth", Rev: "v1"},
 				},
-				Gates:          []byte(`[{"message":"no","name":"prod-alone"}]`),
+				Gates:          []Gate{{Name: "prod-alone", Message: "no", Place: Place{"fleet/fleet.yaml", 12}}},
 				TenantDefaults: []byte(`{}`),
 			},
 			Place: Place{"fleet/fleet.yaml", 3},
@@ -191,6 +191,9 @@ func TestMerge(t *testing.T) {
 	tenant := func(name string, p Place) Documents {
 		return Documents{Tenants: []Tenant{{Metadata: Metadata{Name: name}, Place: p}}}
 	}
+	waiver := func(name string, p Place) Documents {
+		return Documents{Waivers: []Waiver{{Metadata: Metadata{Name: name}, Place: p}}}
+	}
 	fleet := func(name string, p Place) Documents {
 		return Documents{Fleet: &Fleet{Metadata: Metadata{Name: name}, Place: p}}
 	}
@@ -203,6 +206,7 @@ func TestMerge(t *testing.T) {
 		"apart":        {[]Documents{cluster("a", first), tenant("a", at(1)), fleet("a", at(9)), cluster("b", at(20))}, ""},
 		"two clusters": {[]Documents{cluster("a", first), cluster("a", at(4))}, `b.yaml:4: Cluster "a" is declared twice: here and at a.yaml:1`},
 		"two tenants":  {[]Documents{tenant("a", first), tenant("a", at(4))}, `b.yaml:4: Tenant "a" is declared twice: here and at a.yaml:1`},
+		"two waivers":  {[]Documents{waiver("a", first), waiver("a", at(4))}, `b.yaml:4: Waiver "a" is declared twice: here and at a.yaml:1`},
 		"two fleets":   {[]Documents{fleet("a", first), fleet("b", at(4))}, `b.yaml:4: a second Fleet is declared: here and at a.yaml:1`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -240,6 +244,7 @@ func TestDidYouMean(t *testing.T) {
 // a line that exists, and what is accepted obeys the promises of Documents.
 func FuzzDecode(f *testing.F) {
 	f.Add(read(f, "testdata/fleet.yaml"))
+	f.Add(read(f, "testdata/review.yaml"))
 	ar, err := txtar.ParseFile(filepath.Join("testdata", "errors.txtar"))
 	if err != nil {
 		f.Fatal(err)
@@ -272,6 +277,7 @@ func FuzzDecode(f *testing.F) {
 				}
 			}
 		}
+		checkAccepted(t, docs)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -76,8 +77,16 @@ func (r *reader) into(n *yaml.Node, v reflect.Value, at string) error {
 		}
 		v.SetBool(yes)
 		return nil
+	case reflect.Int:
+		i, err := strconv.Atoi(n.Value)
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil {
+			return r.wrongType(n, at, "a whole number")
+		}
+		v.SetInt(int64(i))
+		return nil
 	default:
-		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" {
+		date := n.ShortTag() == "!!timestamp" && v.Type() == reflect.TypeFor[Date]()
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" && !date {
 			return r.wrongType(n, at, "a string")
 		}
 		v.SetString(n.Value)
@@ -139,14 +148,10 @@ func (r *reader) intoMap(n *yaml.Node, v reflect.Value, at string) error {
 	return nil
 }
 
-// intoRaw keeps n as JSON: a list for gates, else an object.
+// intoRaw keeps n, a mapping, as JSON.
 func (r *reader) intoRaw(n *yaml.Node, raw *json.RawMessage, at string) error {
-	want, name := yaml.MappingNode, "a mapping"
-	if at == "spec.gates" {
-		want, name = yaml.SequenceNode, "a list"
-	}
-	if n.Kind != want {
-		return r.wrongType(n, at, name)
+	if n.Kind != yaml.MappingNode {
+		return r.wrongType(n, at, "a mapping")
 	}
 	v, err := r.value(n, at, 0)
 	if err != nil {
@@ -351,6 +356,9 @@ func (r *reader) wrongType(n *yaml.Node, at, want string) error {
 	}
 	switch {
 	case want != "a string" || n.Kind != yaml.ScalarNode:
+		if want == "a whole number" && found == "a string" {
+			hint = "write it in digits, without quotes"
+		}
 	case found == "nothing":
 		hint = `write "" if it is meant to be empty`
 	default:

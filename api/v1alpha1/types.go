@@ -7,6 +7,7 @@ const (
 	KindFleet   = "Fleet"
 	KindCluster = "Cluster"
 	KindTenant  = "Tenant"
+	KindWaiver  = "Waiver"
 )
 
 // Metadata names a document.
@@ -50,9 +51,18 @@ type FleetSpec struct {
 	// Fetch says what may be fetched of what sources refer to and Git does not hold.
 	// Unset: nothing, unless a flag allows it.
 	Fetch Fetch `json:"fetch,omitzero"`
-	// Gates are rules that a change must pass, as a JSON array. Kept as written;
-	// this package reads nothing in them.
-	Gates json.RawMessage `json:"gates,omitempty"`
+	// Gates are rules that a change must pass, each name once. Unset: those of
+	// [BuiltInGates] as they are by default.
+	Gates []Gate `json:"gates,omitempty"`
+	// Concerns maps patterns of files to whose they are: "platform", "tenant/NAME" or
+	// "cluster". A pattern is a slash path from the repository's root; * and ? stay within
+	// a folder, ** does not: "teams/*/billing/**". What names a folder stands for all in it.
+	// Where several match a file, the one with the longest text before its first wildcard
+	// wins, then the longest.
+	Concerns map[string]string `json:"concerns,omitempty"`
+	// EnvironmentLabel is the label of Cluster documents that names the environment of
+	// the cluster. Unset: [DefaultEnvironmentLabel].
+	EnvironmentLabel string `json:"environmentLabel,omitempty"`
 	// TenantDefaults holds any Tenant field, as a JSON object. Kept as written;
 	// this package reads nothing in it.
 	TenantDefaults json.RawMessage `json:"tenantDefaults,omitempty"`
@@ -194,4 +204,6 @@ type Documents struct {
 	Clusters []Cluster
 	// Tenants have unique names.
 	Tenants []Tenant
+	// Waivers have unique names.
+	Waivers []Waiver
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // SchemaVersion of the JSON form. A field may be added within a version; none changes its meaning or goes.
@@ -41,12 +42,17 @@ type Review struct {
 	// Matrix has a cell for each cluster and concern with changes, in the order of both lists.
 	Matrix []Cell `json:"matrix"`
 	*Details
+
+	// causes of the change of an object on one cluster; nil for a review that was read from JSON.
+	causes func(cluster string, id object.ID) []Cause
 }
 
 // Details is what --stat leaves out.
 type Details struct {
 	// Files that differ between the two revisions, from the repository's root.
 	Files []string `json:"files"`
+	// Spokes are repositories of sources that change themselves.
+	Spokes []Spoke `json:"spokes"`
 	// Groups are equal changes of several clusters, worst first.
 	Groups []Group `json:"groups"`
 	// Gates of the fleet, failed ones first.
@@ -70,23 +76,37 @@ type Details struct {
 	// Notes are remarks about what the change leads to.
 	Notes []Note `json:"notes"`
 	// Coverage of the revision after the change.
-	Coverage Coverage `json:"coverage"`
+	Coverage render.Coverage `json:"coverage"`
 	// Stats count the work of both renders.
 	Stats render.Stats `json:"stats"`
 }
 
 // Revision is one side of the comparison.
 type Revision struct {
-	// Name as it was given; "" for the files on disk.
-	Name string `json:"name"`
-	// Commit is its hash; "" for the files on disk.
-	Commit string `json:"commit"`
-	// MergeBase is true when it is where the branch left Name.
-	MergeBase bool `json:"mergeBase"`
-	// Branch that the files stand for; "" for any.
-	Branch string `json:"branch"`
+	// Name is the revision as the user named it; empty for the files on disk.
+	Name string `json:"name,omitempty"`
+	// Commit is its hash, 40 hexadecimal digits; empty for the files on disk.
+	Commit string `json:"commit,omitempty"`
+	// MergeBase is true when the name is a branch and the commit is where HEAD left it.
+	MergeBase bool `json:"mergeBase,omitempty"`
+	// Branch that the files stand for; empty when they stand for every branch.
+	Branch string `json:"branch,omitempty"`
 	// Label is how people call it: "main (merge base)", "the files on disk".
 	Label string `json:"label"`
+}
+
+// Spoke is the repository of a source that changes itself: a tenant's own pull request.
+type Spoke struct {
+	// URL of the source.
+	URL  string   `json:"url"`
+	Base Revision `json:"base"`
+	Head Revision `json:"head"`
+	// Files that differ, from its root.
+	Files []string `json:"files"`
+
+	// Before and After are its trees.
+	Before *tree.Tree `json:"-"`
+	After  *tree.Tree `json:"-"`
 }
 
 // State of a verdict or a gate.
@@ -109,7 +129,7 @@ type Verdict struct {
 	Warnings int `json:"warnings"`
 	// Waived findings.
 	Waived int `json:"waived"`
-	// Reasons are the messages of the gates that failed, worst first.
+	// Reasons are the messages of the failed gates that State follows from: errors, or warnings when there are none.
 	Reasons []string `json:"reasons"`
 }
 
@@ -322,20 +342,6 @@ type Note struct {
 	render.Note
 }
 
-// Coverage tells how much of the question could be answered.
-type Coverage struct {
-	Appliers  int `json:"appliers"`  // found
-	Built     int `json:"built"`     // whose objects are known
-	Failures  int `json:"failures"`  // that the controllers would report
-	Sources   int `json:"sources"`   // unresolved ones
-	Remotes   int `json:"remotes"`   // remote bases and files, which are not fetched
-	Variables int `json:"variables"` // unknown ones, by cluster
-	Encrypted int `json:"encrypted"` // appliers with SOPS ciphertext
-	Charts    int `json:"charts"`    // releases whose chart is not at hand
-	Values    int `json:"values"`    // references to values of charts that are not in Git
-	Other     int `json:"other"`     // unresolved for another reason
-}
-
 // Options of a review.
 type Options struct {
 	Base, Head Revision
@@ -345,6 +351,10 @@ type Options struct {
 	Now time.Time
 	// Labels are what the author says of the change, for gates.
 	Labels []string
+	// Stats of both renders.
+	Stats render.Stats
+	// Spokes that change themselves.
+	Spokes []Spoke
 	// Only cuts the review down to one concern: "platform", "tenant/NAME" or "cluster"; "" for all.
 	Only string
 }

@@ -9,10 +9,12 @@ package cli
 //go:generate env UPDATE=1 go test -count=1 -run ^TestReference$ .
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"strings"
 
+	"github.com/bulkhead-dev/bulkhead/report/term"
 	"github.com/spf13/cobra"
 )
 
@@ -57,7 +59,7 @@ It reads a Git repository as it is: no cluster, no credentials, and no network u
 		for _, c := range cmd.Commands() {
 			names = append(names, c.Name())
 		}
-		return usage("unknown command "+quote(args[0]), near(args[0], names))
+		return usage("unknown command "+term.Quote(args[0]), near(args[0], names))
 	}
 	root.SetOut(s.out)
 	root.SetErr(s.err)
@@ -78,7 +80,7 @@ It reads a Git repository as it is: no cluster, no credentials, and no network u
 // exit codes, and cobra's own get an example.
 func finish(c *cobra.Command) {
 	if c.Annotations[codesKey] == "" {
-		c.Long = strings.TrimRight(orText(c.Long, c.Short), "\n") + "\n\n" + exitCodes(false)
+		c.Long = strings.TrimRight(cmp.Or(c.Long, c.Short), "\n") + "\n\n" + exitCodes(false, false)
 	}
 	if c.Example == "" {
 		c.Example = "  " + c.CommandPath() + " --help"
@@ -97,10 +99,15 @@ func finish(c *cobra.Command) {
 const codesKey = "bulkhead.dev/exit-codes"
 
 // exitCodes is the part of a command's help about its exit codes.
-func exitCodes(strict bool) string {
+func exitCodes(strict, gates bool) string {
 	text := `Exit codes:
-  0  done
-  2  could not answer: a flag, a revision, a file or the repository is wrong`
+  0  done, and nothing to object to
+`
+	if gates {
+		text += `  1  a gate of the fleet failed, or a waiver is at fault; the output is printed all the same
+`
+	}
+	text += `  2  could not answer: a flag, a revision, a file or the repository is wrong`
 	if strict {
 		text += `
   3  incomplete, with --strict: something failed or is unresolved; the output is printed all the same`
@@ -108,9 +115,9 @@ func exitCodes(strict bool) string {
 	return text
 }
 
-// withCodes finishes the help of a command that knows --strict.
-func withCodes(c *cobra.Command) *cobra.Command {
-	c.Long = strings.TrimRight(c.Long, "\n") + "\n\n" + exitCodes(true)
+// withCodes finishes the help of a command that knows --strict, and gates or not.
+func withCodes(c *cobra.Command, gates bool) *cobra.Command {
+	c.Long = strings.TrimRight(c.Long, "\n") + "\n\n" + exitCodes(true, gates)
 	c.Annotations = map[string]string{codesKey: "strict"}
 	return c
 }

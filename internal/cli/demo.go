@@ -14,7 +14,10 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetgen"
+	"github.com/bulkhead-dev/bulkhead/phrase"
+	"github.com/bulkhead-dev/bulkhead/report/term"
 )
 
 func newDemoCmd(s *streams) *cobra.Command {
@@ -36,7 +39,7 @@ one does: to the files, and to the clusters. No cluster, no network.`,
 // none refuses arguments.
 func none(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usage(cmd.CommandPath()+" takes no argument, not "+quote(args[0]), "")
+		return usage(cmd.CommandPath()+" takes no argument, not "+term.Quote(args[0]), "")
 	}
 	return nil
 }
@@ -68,10 +71,16 @@ func runDemo(ctx context.Context, keep bool, s *streams) (err error) {
 	if err != nil {
 		return err
 	}
-	s.impact(x, false)
-	s.epilogue(story, x)
+	r, err := x.review(ctx, o, time.Now().UTC())
+	if err != nil {
+		return err
+	}
+	if err := write(s.out, "text", r, s.colour, false); err != nil {
+		return err
+	}
+	s.epilogue(story, r)
 	if keep {
-		s.printf("\nThe repository is in %s\n", safe(dir))
+		s.printf("\nThe repository is in %s\n", term.Safe(dir))
 	}
 	return nil
 }
@@ -79,56 +88,49 @@ func runDemo(ctx context.Context, keep bool, s *streams) (err error) {
 // prologue tells what happened, with the commands it stands for.
 func (s *streams) prologue(story fleetgen.Story) {
 	subject, body, _ := strings.Cut(strings.TrimSpace(story.Message), "\n")
-	s.printf("One repository, %s: %s.\n", count(len(story.Clusters), "cluster"), names(story.Clusters, 8))
-	s.printf("Somebody wants to change %s and commits this:\n\n", names(story.Meant, 8))
-	s.printf("%s\n", s.look(cyan, "$ git show"))
+	s.printf("One repository, %s: %s.\n", phrase.Count(len(story.Clusters), "cluster"), term.Safe(phrase.List(story.Clusters, 8)))
+	s.printf("Somebody wants to change %s and commits this:\n\n", term.Safe(phrase.List(story.Meant, 8)))
+	s.printf("%s\n", s.look(term.Cyan, "$ git show"))
 	s.printf("    %s\n", subject)
 	for line := range strings.Lines(body) {
 		s.printf("%s\n", strings.TrimRight("    "+line, " \n"))
 	}
 	s.printf("\n  %s\n", story.File)
-	for _, l := range unified(story.Before[story.File], story.After[story.File]) {
-		look := ""
-		switch l[0] {
-		case '-':
-			look = red
-		case '+':
-			look = green
+	for _, l := range review.Lines(story.Before[story.File], story.After[story.File], 1) {
+		code := term.Code("")
+		switch l.Op {
+		case "-":
+			code = term.Red
+		case "+":
+			code = term.Green
 		default:
 		}
-		if look != "" {
-			l = s.look(look, l)
-		}
-		s.printf("  %s\n", l)
+		s.printf("  %s\n", s.look(code, l.Op+l.Text))
 	}
 	s.printf("\nThe review sees one line in one file, and says yes. What do the clusters say?\n\n")
-	s.printf("%s\n", s.look(cyan, "$ bulkhead impact HEAD~1 HEAD"))
+	s.printf("%s\n", s.look(term.Cyan, "$ bulkhead impact HEAD~1 HEAD"))
 }
 
 // epilogue says what it is all about.
-func (s *streams) epilogue(story fleetgen.Story, x *comparison) {
-	hit := x.changing()
-	s.printf("\n%s\n", s.look(bold, "The point"))
-	s.printf("  files say     1 line in %s\n", count(len(x.files), "file"))
-	s.printf("  author meant  %s\n", names(story.Meant, 8))
-	s.printf("  clusters say  %s change on %s\n", count(changes(x), "object"), names(hit, 8))
-	var surprised []string
-	for _, c := range hit {
-		if !slices.Contains(story.Meant, c) {
-			surprised = append(surprised, c)
+func (s *streams) epilogue(story fleetgen.Story, r *review.Review) {
+	var hit, surprised []string
+	objects := 0
+	for _, c := range r.Clusters {
+		if c.Total() == 0 {
+			continue
+		}
+		hit, objects = append(hit, c.Name), objects+c.Total()
+		if !slices.Contains(story.Meant, c.Name) {
+			surprised = append(surprised, c.Name)
 		}
 	}
+	s.printf("\n%s\n", s.look(term.Bold, "The point"))
+	s.printf("  files say     1 line in %s\n", phrase.Count(len(r.Files), "file"))
+	s.printf("  author meant  %s\n", term.Safe(phrase.List(story.Meant, 8)))
+	s.printf("  clusters say  %s change on %s\n", phrase.Count(objects, "object"), term.Safe(phrase.List(hit, 8)))
 	if len(surprised) > 0 {
-		s.printf("  %s\n", s.look(red, names(surprised, 8)+" was never meant: stop the merge"))
+		s.printf("  %s\n", s.look(term.Red, term.Safe(phrase.List(surprised, 8))+" was never meant: stop the merge"))
 	}
-}
-
-// changes counts those of all clusters.
-func changes(x *comparison) (n int) {
-	for _, c := range x.report.Clusters {
-		n += c.Counts.Total()
-	}
-	return n
 }
 
 // commitStory makes a repository with a commit before and one after. Author and

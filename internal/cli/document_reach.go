@@ -1,6 +1,9 @@
 package cli
 
-import "github.com/bulkhead-dev/bulkhead/object"
+import (
+	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/render"
+)
 
 // ReachDocument is what "bulkhead reach -o json" writes: who reads which file.
 type ReachDocument struct {
@@ -11,7 +14,7 @@ type ReachDocument struct {
 	// Clusters are the names of all clusters, sorted.
 	Clusters []string `json:"clusters"`
 	// Coverage tells how much of the question could be answered.
-	Coverage Coverage `json:"coverage"`
+	Coverage render.Coverage `json:"coverage"`
 }
 
 // ReachedFile is a file and who reads it.

@@ -27,7 +27,7 @@ type RenderDocument struct {
 	// Notes are remarks that change no result.
 	Notes []NoteDocument `json:"notes"`
 	// Coverage tells how much of the question could be answered.
-	Coverage Coverage `json:"coverage"`
+	Coverage render.Coverage `json:"coverage"`
 	// Stats count the work done.
 	Stats render.Stats `json:"stats"`
 }
@@ -151,7 +151,7 @@ type NoteDocument struct {
 // renderDocument is the document of the clusters chosen from r.
 func renderDocument(r *render.Result, chosen []*render.Cluster, rev RevisionDocument) *RenderDocument {
 	d := &RenderDocument{
-		SchemaVersion: renderSchema, Revision: rev, Stats: r.Stats, Coverage: coverage(chosen),
+		SchemaVersion: renderSchema, Revision: rev, Stats: r.Stats, Coverage: render.CoverageOf(chosen),
 		Clusters: []RenderedCluster{}, Appliers: []RenderedApplier{}, Objects: []RenderedObject{},
 		Failures: []render.Failure{}, Unresolved: []render.Unresolved{}, Conflicts: []ConflictDocument{}, Notes: []NoteDocument{},
 	}

@@ -7,13 +7,15 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/internal/git"
+	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/report/term"
 )
 
-// The exit codes of the process. Code 1 is for findings and gates, which no
-// command has yet.
+// The exit codes of the process.
 const (
 	codeDone       = 0
+	codeFindings   = 1 // findings, or a gate that failed
 	codeNoAnswer   = 2
 	codeIncomplete = 3
 )
@@ -52,9 +54,9 @@ func (s *streams) exit(err error) int {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	_, _ = fmt.Fprintf(s.err, "bulkhead: error: %s\n", safe(err.Error()))
+	_, _ = fmt.Fprintf(s.err, "bulkhead: error: %s\n", term.Safe(err.Error()))
 	if hint := hintOf(err); hint != "" {
-		_, _ = fmt.Fprintf(s.err, "bulkhead: hint: %s\n", safe(hint))
+		_, _ = fmt.Fprintf(s.err, "bulkhead: hint: %s\n", term.Safe(hint))
 	}
 	return code
 }
@@ -87,7 +89,7 @@ func hintOf(err error) string {
 // incomplete is the error of an answer with holes in it, for --strict.
 func incomplete(failures, unresolved int) error {
 	return &problemError{
-		err:  fmt.Errorf("the answer is incomplete: %s, %d unresolved", count(failures, "failure"), unresolved),
+		err:  fmt.Errorf("the answer is incomplete: %s, %d unresolved", phrase.Count(failures, "failure"), unresolved),
 		code: codeIncomplete,
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/fetch"
 	"github.com/bulkhead-dev/bulkhead/internal/git"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/report/term"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
@@ -220,9 +221,9 @@ func (s *streams) fetching() func(fetch.Event) {
 		what := strings.TrimSpace(e.What + " " + e.Ref)
 		switch e.Kind {
 		case fetch.Progress:
-			_, _ = fmt.Fprintf(s.err, "\rfetching %s  %s\x1b[K", safe(what), size(e.Bytes))
+			_, _ = fmt.Fprintf(s.err, "\rfetching %s  %s\x1b[K", term.Safe(what), size(e.Bytes))
 		case fetch.Done:
-			_, _ = fmt.Fprintf(s.err, "\rfetched  %s  %s\x1b[K\n", safe(what), size(e.Bytes))
+			_, _ = fmt.Fprintf(s.err, "\rfetched  %s  %s\x1b[K\n", term.Safe(what), size(e.Bytes))
 		case fetch.Started, fetch.Cached, fetch.Failed, fetch.Note:
 		}
 	}

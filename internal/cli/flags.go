@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/report/term"
 )
 
 // fleetOptions say which fleet is looked at, and how its answer is given.
@@ -31,7 +32,7 @@ func (o *fleetOptions) bind(c *cobra.Command, formats ...string) {
 	f.StringVarP(&o.dir, "chdir", "C", ".", "`DIR` with the fleet: a Git repository, or for render and reach a plain folder")
 	f.StringArrayVar(&o.clusters, "cluster", nil, "declare a cluster by its entry folder, `NAME=PATH`; again for more of them, the same NAME for several folders; ROOT//PATH if the source's root is a folder")
 	f.StringArrayVar(&o.vars, "var", nil, "give a variable that substituteFrom reads and Git does not hold, `CLUSTER:NAME=VALUE`; repeatable")
-	f.StringArrayVar(&o.sources, "source", nil, "say where the repository behind a source's URL is, `URL=PATH[@REV]`: a clone or a folder as it is, or one commit of it; repeatable")
+	f.StringArrayVar(&o.sources, "source", nil, "say where the repository behind a source's URL is, `URL=PATH[@REV]`: a clone or a folder as it is, or one commit of it; for impact also PATH@BASE..REV, a change of its own; repeatable")
 	f.StringVar(&o.branch, "branch", "", "`NAME` of the branch that the files looked at stand for (default: the base's, if a cluster follows it, else the repository's default branch)")
 	f.BoolVar(&o.strict, "strict", false, "exit 3 when anything failed or is unresolved")
 	f.IntVar(&o.parallel, "parallel", 0, "run at most `N` builds at once (default: one per processor)")
@@ -60,7 +61,7 @@ func (o *fleetOptions) check(formats []string) error {
 
 func checkFormat(format string, formats []string) error {
 	if !slices.Contains(formats, format) {
-		return usage("unknown output format "+quote(format), "use -o "+strings.Join(formats, ", -o "))
+		return usage("unknown output format "+term.Quote(format), "use -o "+strings.Join(formats, ", -o "))
 	}
 	return nil
 }
@@ -71,7 +72,7 @@ func (o *fleetOptions) declared() ([]render.Declared, error) {
 	for _, text := range o.clusters {
 		name, dir, ok := strings.Cut(text, "=")
 		if !ok || name == "" || dir == "" {
-			return nil, usage("--cluster "+quote(text)+" is not NAME=PATH", "for instance --cluster prod=clusters/prod")
+			return nil, usage("--cluster "+term.Quote(text)+" is not NAME=PATH", "for instance --cluster prod=clusters/prod")
 		}
 		i := slices.IndexFunc(out, func(d render.Declared) bool { return d.Name == name })
 		if i < 0 {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
@@ -146,11 +147,11 @@ func (f *fleet) tellStats() {
 	if f.opts.stats {
 		n := f.stats
 		_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %d of %d builds run, %d of %d substitutions, %d of %d releases rendered, %s\n",
-			n.BuildsRun, n.Builds, n.Substituted, n.Substitutions, n.ReleasesRun, n.Releases, count(n.Rounds, "round"))
+			n.BuildsRun, n.Builds, n.Substituted, n.Substitutions, n.ReleasesRun, n.Releases, phrase.Count(n.Rounds, "round"))
 		if f.fetcher != nil {
 			s := f.fetcher.client.Stats()
 			_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %s, %s received, %s from the cache\n",
-				count(int(s.Requests), "request"), size(s.Bytes), count(int(s.Hits), "answer"))
+				phrase.Count(int(s.Requests), "request"), size(s.Bytes), phrase.Count(int(s.Hits), "answer"))
 		}
 	}
 }

@@ -1,17 +1,25 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
-	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/impact/review"
+	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/report/term"
 )
 
 // impactOptions are the flags of impact.
@@ -19,24 +27,35 @@ type impactOptions struct {
 	fleetOptions
 	stat       bool
 	base, head string // revisions; "" for the merge base, and for the files on disk
+	explain    []string
+	only       string
+	labels     []string
+	failOn     string
+	now        string
+	reports    []string // FORMAT=FILE
 }
 
 func newImpactCmd(s *streams) *cobra.Command {
 	var o impactOptions
 	c := &cobra.Command{
 		Use:   "impact [BASE [HEAD]]",
-		Short: "What a change does, per cluster",
+		Short: "What a change does, per cluster: for whom, why, how badly, and whether it may merge",
 		Long: `Compares what Flux would apply before and after a change, object by object, on every cluster.
 
 Without arguments: from where HEAD left the default branch to the files on disk, uncommitted
 changes and new files included. With BASE: from there to the files on disk. With BASE and HEAD:
-from the one commit to the other.
+from the one commit to the other. --base and --head say the same, for scripts.
 
-A change is no error: the exit code is 0 whether clusters change or not.`,
+A change is no error. The exit code is 1 when a gate of the fleet fails, or a waiver is at fault:
+errors only, or warnings too with --fail-on warn. A change cannot switch off the gate that it must
+pass: gates hold as the base says.`,
 		Example: `  bulkhead impact                            # this branch, as it is on disk
   bulkhead impact HEAD~1 HEAD                # the last commit
   bulkhead impact origin/main --stat         # the table alone
-  bulkhead impact v1.4.0 v1.5.0 -o json`,
+  bulkhead impact v1.4.0 v1.5.0 -o json
+  bulkhead impact --report html=impact.html --report markdown=comment.md
+  bulkhead impact --explain prod/Deployment/shop/web
+  bulkhead impact --only tenant/billing --source ssh://git@git.example.com/acme/billing=../billing@main..HEAD`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 2 {
 				return usage(fmt.Sprintf("impact takes two revisions at most, not %d arguments", len(args)), "bulkhead impact --help shows the forms")
@@ -44,21 +63,53 @@ A change is no error: the exit code is 0 whether clusters change or not.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				o.base = args[0]
-			}
-			if len(args) > 1 {
-				o.head = args[1]
+			if err := o.revisions(args); err != nil {
+				return err
 			}
 			return runImpact(cmd.Context(), &o, s)
 		},
 	}
-	o.bind(c, "text", "json")
-	c.Flags().BoolVar(&o.stat, "stat", false, "print just the table; with -o json just the clusters")
-	return withCodes(c)
+	o.bind(c, impactFormats()...)
+	f := c.Flags()
+	f.BoolVar(&o.stat, "stat", false, "print just the table; with -o json stop after the matrix")
+	f.StringVar(&o.base, "base", "", "the `REVISION` before the change, like the argument BASE")
+	f.StringVar(&o.head, "head", "", "the `REVISION` after it, like the argument HEAD")
+	f.StringArrayVar(&o.explain, "explain", nil, "say why one object changes, `CLUSTER/KIND/NAMESPACE/NAME` (CLUSTER/KIND/NAME for one without a namespace); repeatable")
+	f.StringVar(&o.only, "only", "", "show the share of one `CONCERN`: platform, cluster or tenant/NAME")
+	f.StringArrayVar(&o.labels, "label", nil, "a `LABEL` of the pull request, which gates read as impact.labels; repeatable")
+	f.StringVar(&o.failOn, "fail-on", "error", "which failed gates give exit code 1: error, warn or never")
+	f.StringVar(&o.now, "now", "", "the `DATE` by which waivers expire, YYYY-MM-DD (default: today, UTC)")
+	f.StringArrayVar(&o.reports, "report", nil, "write the same answer to a file as well, `FORMAT=FILE`; repeatable")
+	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions([]string{"error", "warn", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	return withCodes(c, true)
+}
+
+// revisions takes the arguments and the flags that say the same.
+func (o *impactOptions) revisions(args []string) error {
+	for i, at := range []*string{&o.base, &o.head} {
+		if len(args) <= i {
+			continue
+		}
+		if *at != "" {
+			return usage("a revision is given twice, as argument "+term.Quote(args[i])+" and as flag "+term.Quote(*at), "leave one of them out")
+		}
+		*at = args[i]
+	}
+	if !slices.Contains([]string{"error", "warn", "never"}, o.failOn) {
+		return usage("unknown --fail-on "+term.Quote(o.failOn), "use error, warn or never")
+	}
+	return nil
 }
 
 func runImpact(ctx context.Context, o *impactOptions, s *streams) error {
+	reports, err := o.files()
+	if err != nil {
+		return err
+	}
+	now, err := o.today()
+	if err != nil {
+		return err
+	}
 	f, err := o.open(s)
 	if err != nil {
 		return err
@@ -68,16 +119,99 @@ func runImpact(ctx context.Context, o *impactOptions, s *streams) error {
 	if err != nil {
 		return err
 	}
+	r, err := x.review(ctx, o, now)
+	if err != nil {
+		return err
+	}
 	f.tellStats()
-	if o.format == "json" {
-		err = s.json(impactDocument(x, o.stat))
-	} else {
-		s.impact(x, o.stat)
+	if len(o.explain) > 0 {
+		return s.explain(r, o.explain, o.format)
 	}
-	if failures, unresolved := x.incomplete(); err == nil && o.strict && failures+unresolved > 0 {
-		return incomplete(failures, unresolved)
+	for _, k := range reports {
+		if err := k.write(r); err != nil {
+			return err
+		}
 	}
-	return err
+	if err := write(s.out, o.format, r, s.colour, o.stat); err != nil {
+		return err
+	}
+	var holes error
+	if failures, unresolved := review.Incomplete(x.report, x.before, x.after); o.strict && failures+unresolved > 0 {
+		holes = incomplete(failures, unresolved)
+	}
+	return cmp.Or(objects(r, o.failOn, holes), holes)
+}
+
+// today is the date by which waivers expire.
+func (o *impactOptions) today() (time.Time, error) {
+	if o.now == "" {
+		return time.Now().UTC(), nil
+	}
+	t, err := time.Parse(time.DateOnly, o.now)
+	if err != nil {
+		return t, usage("--now "+term.Quote(o.now)+" is no date", "as in --now 2026-01-31")
+	}
+	return t, nil
+}
+
+// objects is the error of a verdict, nil when there is nothing to object to. It tells of holes in the
+// answer, too.
+func objects(r *review.Review, failOn string, holes error) error {
+	bad := r.Verdict.State == review.Failed || r.Verdict.State == review.Warned && failOn == "warn"
+	if !bad || failOn == "never" {
+		return nil
+	}
+	message := "the change does not pass"
+	if n := len(r.Verdict.Reasons); n > 0 {
+		message = fmt.Sprintf("the change does not pass %s", phrase.Count(n, "gate"))
+	}
+	if holes != nil {
+		message += ", and " + holes.Error()
+	}
+	return &problemError{err: errors.New(message), hint: "a waiver or --fail-on lets it through; bulkhead impact --help says how", code: codeFindings}
+}
+
+// reportFile is one --report.
+type reportFile struct{ format, path string }
+
+// files are those of --report.
+func (o *impactOptions) files() (out []reportFile, err error) {
+	for _, text := range o.reports {
+		format, path, ok := strings.Cut(text, "=")
+		if !ok || path == "" {
+			return nil, usage("--report "+term.Quote(text)+" is not FORMAT=FILE", "for instance --report html=impact.html")
+		}
+		if err := checkFormat(format, impactFormats()); err != nil {
+			return nil, err
+		}
+		out = append(out, reportFile{format, path})
+	}
+	return out, nil
+}
+
+// write replaces the file as a whole.
+func (k reportFile) write(r *review.Review) error {
+	var out bytes.Buffer
+	if err := write(&out, k.format, r, false, false); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(k.path), "."+filepath.Base(k.path)+".*")
+	if err != nil {
+		return hinted(fmt.Errorf("write %s: %w", k.path, cause(err)), "name a file in a folder that is there")
+	}
+	_, err = tmp.Write(out.Bytes())
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), k.path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name())
+		return fmt.Errorf("write %s: %w", k.path, cause(err))
+	}
+	return nil
 }
 
 // comparison is two revisions and what is between them.
@@ -86,18 +220,55 @@ type comparison struct {
 	before, after *render.Result // nil for a revision without clusters
 	branch        string
 	files         []string // that differ
+	spokes        []spoke
 	report        *impact.Report
-	redact        *object.Redactor
-	origins       [2]*origins // of the objects before and after
 	stats         render.Stats
+}
+
+// review is what there is to say about a comparison.
+func (x *comparison) review(ctx context.Context, o *impactOptions, now time.Time) (*review.Review, error) {
+	docs := [2]review.Version{{Rendered: x.before, Tree: x.base.tree}, {Rendered: x.after, Tree: x.head.tree}}
+	for i := range docs {
+		var err error
+		if docs[i].Documents, err = render.Documents(docs[i].Tree); err != nil {
+			return nil, err
+		}
+	}
+	spokes, err := x.changedSpokes()
+	if err != nil {
+		return nil, err
+	}
+	return review.Of(ctx, x.report, docs[0], docs[1], newRedactor(), review.Options{
+		Base: x.revision(x.base), Head: x.revision(x.head), Files: x.files, Stats: x.stats, Now: now, Labels: o.labels, Only: o.only, Spokes: spokes,
+	}), nil
+}
+
+// changedSpokes are the mapped repositories that change themselves, with their files that differ.
+func (x *comparison) changedSpokes() (out []review.Spoke, err error) {
+	for _, s := range x.spokes {
+		k := review.Spoke{
+			URL: s.url, Base: review.Revision{Name: s.before.rev, Commit: s.before.commit, Label: s.before.label()},
+			Head: review.Revision{Name: s.after.rev, Commit: s.after.commit, Label: s.after.label()}, Before: s.before.tree, After: s.after.tree,
+		}
+		if k.Files, err = changedFiles(s.before.tree, s.after.tree); err != nil {
+			return nil, fmt.Errorf("compare the files of %s: %w", s.url, err)
+		}
+		out = append(out, k)
+	}
+	return out, nil
 }
 
 // compare renders two revisions, the second with the builds of the first.
 func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, error) {
 	f.twoSided = true
-	x := &comparison{redact: newRedactor()}
+	x := &comparison{}
 	var err error
-	if x.base, err = f.base(ctx, base); err != nil {
+	if f.opts.ranged() && base == "" && head == "" {
+		x.base, err = f.workspace.at(ctx, "") // the hub stays as it is
+	} else {
+		x.base, err = f.base(ctx, base)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if x.head, err = f.workspace.at(ctx, head); err != nil {
@@ -106,14 +277,17 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 	if err := f.reach(x.base.tree); err != nil {
 		return nil, err
 	}
-	if f.render.Sources, err = f.opts.mapped(ctx, f.workspace, x.head.tree); err != nil {
+	mapped, err := f.opts.sides(ctx, f.workspace, x.head.tree)
+	if err != nil {
 		return nil, err
 	}
+	f.render.Sources, x.spokes = mapped.before, mapped.spokes
 	none := func(err error) bool { return errors.Is(err, render.ErrNoClusters) }
 	before, errBefore := f.first(ctx, x.base, base)
 	if errBefore != nil && !none(errBefore) {
 		return nil, fmt.Errorf("in %s: %w", x.base.label(), errBefore)
 	}
+	f.render.Sources = mapped.after
 	after, errAfter := f.at(ctx, x.head, before)
 	if errAfter != nil && !none(errAfter) || errAfter != nil && errBefore != nil {
 		return nil, fmt.Errorf("in %s: %w", x.head.label(), errAfter)
@@ -122,7 +296,6 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 		return nil, err
 	}
 	x.before, x.after, x.branch, x.stats = before, after, f.branch, f.stats
-	x.origins = [2]*origins{newOrigins(before), newOrigins(after)}
 	if x.files, err = changedFiles(x.base.tree, x.head.tree); err != nil {
 		return nil, fmt.Errorf("compare the files: %w", err)
 	}
@@ -145,7 +318,7 @@ func (f *fleet) knowsVariables(sides ...*render.Result) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.render.Variables)) {
 		if !known[name] {
-			return usage("a --var is for cluster "+quote(name)+", which does not exist", near(name, sortedNames(known)))
+			return usage("a --var is for cluster "+term.Quote(name)+", which does not exist", near(name, slices.Sorted(maps.Keys(known))))
 		}
 	}
 	return nil
@@ -174,52 +347,6 @@ func (f *fleet) base(ctx context.Context, rev string) (*snapshot, error) {
 	return &snapshot{tree: c.Tree, rev: branch, fork: true, commit: c.Hash}, nil
 }
 
-func (x *comparison) revision(s *snapshot) RevisionDocument {
-	return RevisionDocument{Name: s.rev, Commit: s.commit, MergeBase: s.fork, Branch: x.branch}
-}
-
-// rendered are the clusters after the change.
-func (x *comparison) rendered() []*render.Cluster {
-	if x.after == nil {
-		return nil
-	}
-	return x.after.Clusters
-}
-
-// incomplete counts what is failed or unresolved after the change, and before it
-// where that is something else.
-func (x *comparison) incomplete() (failures, unresolved int) {
-	for _, c := range x.report.Clusters {
-		failures += len(c.Failures)
-		unresolved += len(c.Unresolved)
-	}
-	if x.before == nil {
-		return failures, unresolved
-	}
-	for _, c := range x.before.Clusters {
-		var now *render.Cluster
-		if x.after != nil {
-			now = x.after.Cluster(c.Name)
-		}
-		for _, f := range c.Failures {
-			if now == nil || !slices.Contains(now.Failures, f) {
-				failures++
-			}
-		}
-		for _, u := range c.Unresolved {
-			if now == nil || !slices.Contains(now.Unresolved, u) {
-				unresolved++
-			}
-		}
-	}
-	return failures, unresolved
-}
-
-// isNew reports whether a failure after the change is not there before it.
-func (x *comparison) isNew(f render.Failure) bool {
-	if x.before == nil {
-		return true
-	}
-	c := x.before.Cluster(f.Cluster)
-	return c == nil || !slices.Contains(c.Failures, f)
+func (x *comparison) revision(s *snapshot) review.Revision {
+	return review.Revision{Name: s.rev, Commit: s.commit, MergeBase: s.fork, Branch: x.branch, Label: s.label()}
 }

@@ -13,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/report/term"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
@@ -47,7 +49,7 @@ answered too: who looks for it, and whose folder it would be in.`,
 	}
 	o.bind(c, "table", "json")
 	c.Flags().StringVar(&o.rev, "rev", "", "look at the commit `REV` (default: the files on disk)")
-	return withCodes(c)
+	return withCodes(c, false)
 }
 
 func runReach(ctx context.Context, o *reachOptions, s *streams) error {
@@ -134,7 +136,7 @@ func (f *fleet) asked(t *tree.Tree, args []string) ([]ReachedFile, error) {
 // fromRoot is the slash path from the root that an argument names: a path from
 // the folder at hand, or if there is nothing of that name, from the root.
 func (f *fleet) fromRoot(t *tree.Tree, arg string) (string, error) {
-	outside := usage(quote(arg)+" is outside of "+f.root, "name a file of the repository")
+	outside := usage(term.Quote(arg)+" is outside of "+f.root, "name a file of the repository")
 	if filepath.IsAbs(arg) {
 		for _, root := range []string{f.root, resolved(f.root)} {
 			if rel, err := filepath.Rel(root, arg); err == nil && filepath.IsLocal(rel) {
@@ -165,7 +167,7 @@ func resolved(dir string) string {
 
 // reachDocument says who reads the files.
 func reachDocument(r *render.Result, files []ReachedFile) *ReachDocument {
-	d := &ReachDocument{SchemaVersion: reachSchema, Files: some(files), Clusters: []string{}, Coverage: coverage(r.Clusters)}
+	d := &ReachDocument{SchemaVersion: reachSchema, Files: some(files), Clusters: []string{}, Coverage: render.CoverageOf(r.Clusters)}
 	reads, listings := map[string][]Reader{}, map[string][]Reader{}
 	for _, c := range r.Clusters {
 		d.Clusters = append(d.Clusters, c.Name)
@@ -202,14 +204,14 @@ func reachDocument(r *render.Result, files []ReachedFile) *ReachDocument {
 
 // reach writes who reads what, and how far each file reaches.
 func (s *streams) reach(d *ReachDocument) {
-	t := table{{"FILE", "CLUSTER", "APPLIER"}}
+	t := term.Table{{"FILE", "CLUSTER", "APPLIER"}}
 	var sums, unread []string
 	for _, f := range d.Files {
 		on, here := map[string]bool{}, map[string]bool{}
 		for _, r := range f.Readers {
 			applier := r.Applier.String()
 			if r.Pinned {
-				applier += "  at " + followedRef(r.Revision)
+				applier += "  at " + phrase.Revision(r.Revision)
 			}
 			t = append(t, []string{f.File, r.Cluster, applier})
 			on[r.Cluster] = true
@@ -221,14 +223,14 @@ func (s *streams) reach(d *ReachDocument) {
 			unread = append(unread, f.File)
 			continue
 		}
-		line := fmt.Sprintf("%s reaches %d of %s", safe(f.File), len(here), count(len(d.Clusters), "cluster"))
+		line := fmt.Sprintf("%s reaches %d of %s", term.Safe(f.File), len(here), phrase.Count(len(d.Clusters), "cluster"))
 		if n := len(on) - len(here); n > 0 {
 			line += fmt.Sprintf(", and %d more when the ref that they follow moves", n)
 		}
 		sums = append(sums, line)
 	}
 	if len(t) > 1 {
-		t.write(s)
+		t.Write(s.out, s.colour, nil)
 		s.printf("\n")
 	}
 	for _, line := range sums {
@@ -239,7 +241,7 @@ func (s *streams) reach(d *ReachDocument) {
 		known = ", as far as can be known offline"
 	}
 	for _, file := range unread {
-		s.printf("no cluster reads %s%s\n", safe(file), known)
+		s.printf("no cluster reads %s%s\n", term.Safe(file), known)
 	}
 	s.printf("%s\n", d.Coverage)
 }

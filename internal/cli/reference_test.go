@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/object"
 )
 
@@ -23,8 +24,8 @@ const reference = "../../docs/reference"
 // UPDATE=1, which is what go generate does, it writes them.
 func TestReference(t *testing.T) {
 	pages := map[string][]byte{"commands.md": commandsPage()}
-	for name, doc := range map[string]any{"render": &RenderDocument{}, "impact": &ImpactDocument{}, "reach": &ReachDocument{}, "version": &VersionDocument{}} {
-		pages[name+".schema.json"] = schemaOf(t, doc)
+	for name, doc := range map[string]any{"render": &RenderDocument{}, "impact": &review.Review{}, "reach": &ReachDocument{}, "version": &VersionDocument{}} {
+		pages[name+".schema.json"] = schemaOf(t, name, doc)
 	}
 	for name, want := range pages {
 		file := filepath.Join(reference, name)
@@ -50,18 +51,18 @@ func TestReference(t *testing.T) {
 
 // schemaOf is the JSON schema of a document, described by the comments on its
 // Go types.
-func schemaOf(t *testing.T, doc any) []byte {
+func schemaOf(t *testing.T, name string, doc any) []byte {
 	t.Helper()
 	// What --stat leaves out is not required.
 	optional := map[string]bool{}
-	if _, ok := doc.(*ImpactDocument); ok {
-		details := reflect.TypeFor[ImpactDetails]()
+	if _, ok := doc.(*review.Review); ok {
+		details := reflect.TypeFor[review.Details]()
 		for f := range details.Fields() {
 			optional[strings.Split(f.Tag.Get("json"), ",")[0]] = true
 		}
 	}
 	r := &jsonschema.Reflector{ExpandedStruct: true, AllowAdditionalProperties: true, Mapper: written}
-	for _, dir := range []string{".", "../../object", "../../render", "../../impact"} {
+	for _, dir := range []string{".", "../../object", "../../render", "../../impact", "../../impact/review", "../../finding"} {
 		if err := r.AddGoComments("github.com/bulkhead-dev/bulkhead/internal/cli", dir); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,7 @@ func schemaOf(t *testing.T, doc any) []byte {
 		}
 	}
 	s.Required = required
-	s.ID = jsonschema.ID("https://bulkhead.dev/schema/" + strings.ToLower(strings.TrimSuffix(reflect.TypeOf(doc).Elem().Name(), "Document")) + ".schema.json")
+	s.ID = jsonschema.ID("https://bulkhead.dev/schema/" + name + ".schema.json")
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		t.Fatal(err)

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/report/term"
+	"github.com/bulkhead-dev/bulkhead/report/text"
 )
 
 // renderOptions are the flags of render.
@@ -41,7 +43,7 @@ of the answer.`,
 	}
 	o.bind(c, "table", "yaml", "json", "name")
 	c.Flags().StringVar(&o.rev, "rev", "", "render the commit `REV` (default: the files on disk)")
-	return withCodes(c)
+	return withCodes(c, false)
 }
 
 func runRender(ctx context.Context, o *renderOptions, s *streams) error {
@@ -78,7 +80,7 @@ func runRender(ctx context.Context, o *renderOptions, s *streams) error {
 	case "name":
 		for _, c := range chosen {
 			for obj := range c.Objects.All() {
-				s.printf("%s\t%s\n", safe(c.Name), safe(obj.ID.String()))
+				s.printf("%s\t%s\n", term.Safe(c.Name), term.Safe(obj.ID.String()))
 			}
 		}
 	default:
@@ -101,7 +103,7 @@ func choose(r *render.Result, wanted []string) ([]*render.Cluster, error) {
 	}
 	for _, name := range wanted {
 		if !slices.Contains(known, name) {
-			return nil, usage("there is no cluster "+quote(name), near(name, known))
+			return nil, usage("there is no cluster "+term.Quote(name), near(name, known))
 		}
 	}
 	var out []*render.Cluster
@@ -127,7 +129,7 @@ func (s *streams) manifests(r *render.Result, clusters []*render.Cluster) error 
 			if file := from.file(o); file != "" {
 				line += "  file: " + file
 			}
-			s.printf("---\n%s\n%s", safe(line), data)
+			s.printf("---\n%s\n%s", term.Safe(line), data)
 		}
 	}
 	return nil
@@ -149,7 +151,7 @@ func toYAML(content map[string]any) ([]byte, error) {
 
 // rendered writes the table and what is missing from it.
 func (s *streams) rendered(clusters []*render.Cluster) {
-	t := table{{"CLUSTER", "APPLIERS", "OBJECTS", "FAILURES", "UNRESOLVED"}}
+	t := term.Table{{"CLUSTER", "APPLIERS", "OBJECTS", "FAILURES", "UNRESOLVED"}}
 	var failures []render.Failure
 	var unresolved []render.Unresolved
 	conflicts := 0
@@ -160,33 +162,14 @@ func (s *streams) rendered(clusters []*render.Cluster) {
 		unresolved = append(unresolved, c.Unresolved...)
 		conflicts += len(c.Conflicts)
 	}
-	t.write(s)
-	s.failures("failures", failures, len(clusters))
-	s.unresolved(unresolved, len(clusters), false)
+	t.Write(s.out, s.colour, nil)
+	text.Failures(s.out, s.colour, "failures", failures, len(clusters))
+	text.Unresolved(s.out, s.colour, unresolved, len(clusters), false)
 	if conflicts > 0 {
-		s.printf("\n%s that more than one applier applies; -o json lists them\n", count(conflicts, "object"))
+		s.printf("\n%s that more than one applier applies; -o json lists them\n", phrase.Count(conflicts, "object"))
 	}
-	s.printf("\n%s\n", coverage(clusters))
+	s.printf("\n%s\n", render.CoverageOf(clusters))
 }
 
 // entryPath is the slash path of an entry folder from the repository's root.
 func entryPath(e *render.Entry) string { return path.Join(e.Prefix, e.Path) }
-
-// String is the coverage line.
-func (c Coverage) String() string {
-	parts := []string{fmt.Sprintf("appliers %d/%d built", c.Built, c.Appliers)}
-	add := func(n int, noun, more string) {
-		if n > 0 {
-			parts = append(parts, count(n, noun)+more)
-		}
-	}
-	add(c.Failures, "failure", "")
-	add(c.Charts, "release", " whose chart is not at hand")
-	add(c.Values, "reference", " to values of charts that are not in Git")
-	add(c.Sources, "source", " unresolved")
-	add(c.Remotes, "remote reference", " not fetched")
-	add(c.Variables, "variable", " unknown")
-	add(c.Encrypted, "applier", " with encrypted values")
-	add(c.Other, "other part", " unresolved")
-	return "coverage: " + strings.Join(parts, ", ")
-}

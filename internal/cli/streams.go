@@ -2,21 +2,21 @@ package cli
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 	"time"
 
-	"golang.org/x/term"
+	"github.com/bulkhead-dev/bulkhead/report/term"
+	tty "golang.org/x/term"
 )
 
 // streams is where a command writes.
 type streams struct {
 	out      *bufio.Writer // data
 	err      io.Writer     // the rest
-	colour   bool          // of out
+	colour   term.Colour   // of out
 	progress bool          // err is a terminal that can erase a line
 }
 
@@ -24,13 +24,13 @@ func newStreams(stdout, stderr io.Writer) *streams {
 	plain := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
 	return &streams{
 		out: bufio.NewWriterSize(stdout, 1<<16), err: stderr,
-		colour: !plain && terminal(stdout), progress: !plain && terminal(stderr),
+		colour: term.Colour(!plain && terminal(stdout)), progress: !plain && terminal(stderr),
 	}
 }
 
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return ok && tty.IsTerminal(int(f.Fd()))
 }
 
 // printf writes data. What does not come from us must have gone through [safe].
@@ -39,33 +39,14 @@ func (s *streams) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out,
 
 // note writes a remark to standard error.
 func (s *streams) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.err, "bulkhead: note: %s\n", safe(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintf(s.err, "bulkhead: note: %s\n", term.Safe(fmt.Sprintf(format, args...)))
 }
 
 // json writes v as an indented document.
-func (s *streams) json(v any) error {
-	enc := json.NewEncoder(&escaper{w: s.out})
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// The looks of text on a terminal.
-const (
-	bold   = "1"
-	red    = "31"
-	green  = "32"
-	yellow = "33"
-	cyan   = "36"
-)
+func (s *streams) json(v any) error { return writeJSON(s.out, v) }
 
 // look is text in a look, where colour is wanted.
-func (s *streams) look(code, text string) string {
-	if !s.colour {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
-}
+func (s *streams) look(code term.Code, text string) string { return s.colour.Look(code, text) }
 
 // watch returns what shows how far a render is, and what erases it. Both are
 // nil and empty unless standard error is a terminal.

@@ -5,41 +5,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/bulkhead-dev/bulkhead/phrase"
+	"github.com/bulkhead-dev/bulkhead/report/term"
 )
-
-// safe is text fit for one line of a terminal: control characters, characters
-// that change the direction of writing, and bytes that are not UTF-8 are shown
-// as escapes.
-func safe(text string) string {
-	if !strings.ContainsFunc(text, unsafe) {
-		return text
-	}
-	var b strings.Builder
-	for i := 0; i < len(text); {
-		r, n := utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case unsafe(r):
-			q := strconv.QuoteRuneToASCII(r)
-			b.WriteString(q[1 : len(q)-1])
-		default:
-			b.WriteRune(r)
-		}
-		i += n
-	}
-	return b.String()
-}
-
-// unsafe reports whether a terminal does not simply show r. U+FFFD is among them
-// because it may stand for a broken byte.
-func unsafe(r rune) bool {
-	return r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
-}
 
 // escaper writes JSON on which the controls that JSON allows in strings are
 // escaped too: DEL and U+0080 to U+009F.
@@ -75,44 +45,6 @@ func (e *escaper) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// quote is text in quotes, fit for a terminal.
-func quote(text string) string { return `"` + safe(text) + `"` }
-
-// shorten cuts text to most characters.
-func shorten(text string, most int) string {
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	return string([]rune(text)[:most-1]) + "…"
-}
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	switch {
-	case n == 1:
-		return "1 " + noun
-	case strings.HasSuffix(noun, "ch"):
-		return fmt.Sprintf("%d %ses", n, noun)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// names lists names, most of them at the most.
-func names(list []string, most int) string {
-	shown := list
-	rest := ""
-	if len(list) > most+1 {
-		shown, rest = list[:most], fmt.Sprintf(" and %d more", len(list)-most)
-	}
-	out := make([]string, len(shown))
-	for i, n := range shown {
-		out[i] = safe(n)
-	}
-	return strings.Join(out, ", ") + rest
-}
-
-func orText(a, b string) string { return cmp.Or(a, b) }
-
 // near is a hint with the known name nearest to word, or with all of them.
 func near(word string, known []string) string {
 	if len(known) == 0 {
@@ -122,10 +54,10 @@ func near(word string, known []string) string {
 		return cmp.Or(cmp.Compare(distance(word, a), distance(word, b)), cmp.Compare(a, b))
 	})
 	if distance(word, best) <= 1+len(best)/3 {
-		return "did you mean " + quote(best) + "?"
+		return "did you mean " + term.Quote(best) + "?"
 	}
 	slices.Sort(known)
-	return "known here: " + names(known, 20)
+	return "known here: " + term.Safe(phrase.List(known, 20))
 }
 
 // distance counts the letters to insert, drop or change to make a into b.
@@ -151,47 +83,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// table is rows of cells, the first one a heading. Cells are made fit for a
-// terminal; columns after the first that hold nothing but numbers stand right.
-type table [][]string
-
-func (t table) write(s *streams) {
-	if len(t) == 0 {
-		return
-	}
-	widths, right := make([]int, len(t[0])), make([]bool, len(t[0]))
-	for i := range right {
-		right[i] = len(t) > 1
-	}
-	for n, row := range t {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(safe(cell)))
-			if _, err := strconv.Atoi(cell); n > 0 && err != nil {
-				right[i] = false
-			}
-		}
-	}
-	for n, row := range t {
-		var b strings.Builder
-		for i, cell := range row {
-			cell = safe(cell)
-			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if right[i] {
-				cell = gap + cell
-			} else {
-				cell += gap
-			}
-			if i > 0 {
-				b.WriteString("  ")
-			}
-			b.WriteString(cell)
-		}
-		line := strings.TrimRight(b.String(), " ")
-		if n == 0 {
-			line = s.look(bold, line)
-		}
-		s.printf("%s\n", line)
-	}
 }

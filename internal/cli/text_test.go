@@ -17,27 +17,6 @@ import (
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
-func TestSafe(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain/ä.yaml":     "plain/ä.yaml",
-		"a\x1b[2Jb":        `a\x1b[2Jb`,
-		"two\nlines\ttab":  `two\nlines\ttab`,
-		"c1 \u009b":        `c1 \u009b`,
-		"\u202eback":       `\u202eback`,
-		"broken \xff byte": `broken \xff byte`,
-		"line\u2028end":    `line\u2028end`,
-	} {
-		if got := safe(text); got != want {
-			t.Errorf("safe(%q) = %s, want %s", text, got, want)
-		}
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		if got := safe(string(rapid.SliceOf(rapid.Byte()).Draw(t, "text"))); strings.ContainsFunc(got, unsafe) {
-			t.Fatalf("%q is not safe", got)
-		}
-	})
-}
-
 // TestEscaper cuts the JSON at any place: what comes out means the same, and has
 // no control character.
 func TestEscaper(t *testing.T) {
@@ -65,47 +44,6 @@ func TestEscaper(t *testing.T) {
 	})
 }
 
-func TestUnified(t *testing.T) {
-	for name, c := range map[string]struct {
-		a, b string
-		want []string
-	}{
-		"one line":         {"a\nb\nc\nd\ne\n", "a\nb\nC\nd\ne\n", []string{" b", "-c", "+C", " d"}},
-		"two places":       {"a\nb\nc\nd\ne\nf\n", "A\nb\nc\nd\ne\nF\n", []string{"-a", "+A", " b", " ...", " e", "-f", "+F"}},
-		"from nothing":     {"", "a\nb\n", []string{"+a", "+b"}},
-		"the end":          {"a\n", "a", []string{" only the line break at the end differs"}},
-		"moved to the end": {"x\na\nb\n", "a\nb\nx\n", []string{"-x", " a", " b", "+x"}},
-	} {
-		if diff := cmp.Diff(c.want, unified(c.a, c.b)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-	long := strings.Repeat("x\n", 5000)
-	if got := unified(long, strings.Repeat("y\n", 5000)); len(got) != mostLines+1 {
-		t.Errorf("%d lines of a long difference", len(got))
-	}
-}
-
-// TestMiddle puts the marked lines together again: the old text and the new one.
-func TestMiddle(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.SliceOf(rapid.SampledFrom([]string{"a", "b", "c", ""}))
-		x, y := text.Draw(t, "x"), text.Draw(t, "y")
-		var from, to []string
-		for _, l := range middle(x, y) {
-			if l[0] != '+' {
-				from = append(from, l[1:])
-			}
-			if l[0] != '-' {
-				to = append(to, l[1:])
-			}
-		}
-		if !slices.Equal(from, x) || !slices.Equal(to, y) {
-			t.Fatalf("middle(%q, %q) = %q", x, y, middle(x, y))
-		}
-	})
-}
-
 func TestNear(t *testing.T) {
 	known := []string{"prod-eu", "dev"}
 	for word, want := range map[string]string{
@@ -119,15 +57,6 @@ func TestNear(t *testing.T) {
 	}
 	if got := near("x", nil); got != "" {
 		t.Errorf("near of nothing = %s", got)
-	}
-}
-
-func TestNames(t *testing.T) {
-	list := []string{"a", "b", "c", "d"}
-	for most, want := range map[int]string{2: "a, b and 2 more", 3: "a, b, c, d", 4: "a, b, c, d"} {
-		if got := names(list, most); got != want {
-			t.Errorf("names(%d) = %s, want %s", most, got, want)
-		}
 	}
 }
 
@@ -217,19 +146,6 @@ func TestWatch(t *testing.T) {
 	erase()
 	if got, want := out.String(), "\rrendering 0/1000 appliers\x1b[K\r\x1b[K"; got != want {
 		t.Errorf("progress wrote %q, want %q", got, want)
-	}
-}
-
-func TestTable(t *testing.T) {
-	var out bytes.Buffer
-	s := newStreams(&out, io.Discard)
-	table{{"NAME", "N", "TEXT"}, {"ä\x1b", "5", "x"}, {"longer", "12", "y"}}.write(s)
-	if err := s.out.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	want := "NAME     N  TEXT\nä\\x1b    5  x\nlonger  12  y\n"
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Errorf("table (-want +got):\n%s", diff)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"runtime"
 	"runtime/debug"
 
@@ -85,7 +86,7 @@ func versions() *VersionDocument {
 	if ok && d.Bulkhead == "" {
 		d.Bulkhead = info.Main.Version
 	}
-	d.Bulkhead = orText(d.Bulkhead, "(devel)")
+	d.Bulkhead = cmp.Or(d.Bulkhead, "(devel)")
 	if !ok {
 		return d
 	}

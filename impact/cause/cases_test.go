@@ -1,0 +1,262 @@
+package cause_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkhead-dev/bulkhead/impact"
+	"github.com/bulkhead-dev/bulkhead/impact/cause"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
+	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// TestCases tells the causes of every change in the fleets of testdata/cases; the laws hold for
+// those and the fleets of the package above. UPDATE=1 rewrites what is wanted.
+func TestCases(t *testing.T) {
+	cases, err := fleetcase.All(filepath.Join("testdata", "cases"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			s := tell(t, c)
+			checkLaws(t, s)
+			got := s.causes()
+			diff := cmp.Diff(c.Want, got)
+			if diff == "" {
+				return
+			}
+			if os.Getenv("UPDATE") == "" {
+				t.Fatalf("causes (-want +got), UPDATE=1 rewrites it:\n%s", diff)
+			}
+			if err := c.Rewrite(got); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestOtherCases checks the laws on the fleets of package impact, and that nearly all changes of those
+// whose commit changes a file are explained. The others are changes of a registry or a bucket.
+func TestOtherCases(t *testing.T) {
+	cases, err := fleetcase.All(filepath.Join("..", "testdata", "cases"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, silent := 0, 0
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			s := tell(t, c)
+			checkLaws(t, s)
+			for _, g := range s.report.Groups {
+				if len(s.files) == 0 {
+					continue
+				}
+				if len(s.finder().Of(g.First())) > 0 {
+					told++
+				} else {
+					silent++
+					t.Logf("no cause: %s %s on %s; files %v", g.First().Kind, g.First().ID, g.Clusters, s.files)
+				}
+			}
+		})
+	}
+	t.Logf("%d groups with causes, %d without", told, silent)
+	if silent > 2 { // of a bucket that loses an object, and of a chart that is packed anew
+		t.Errorf("%d of %d groups have no cause", silent, told+silent)
+	}
+}
+
+// story is a fleet before and after a commit.
+type story struct {
+	before, after         *render.Result
+	treeBefore, treeAfter *tree.Tree
+	report                *impact.Report
+	files                 []string
+}
+
+func (s *story) finder() *cause.Finder {
+	return cause.New(s.before, s.after, s.report, cause.Options{Files: s.files, Before: s.treeBefore, After: s.treeAfter})
+}
+
+// causes are all of them, by group of equal changes.
+func (s *story) causes() string {
+	var out bytes.Buffer
+	f := s.finder()
+	for _, c := range s.report.Clusters {
+		for _, failure := range c.Failures {
+			fmt.Fprintf(&out, "%s: failure %s: %s\n", c.Name, failure.Applier, failure.Message)
+		}
+	}
+	for _, g := range s.report.Groups {
+		last := ""
+		for _, ch := range g.Changes {
+			text := printed(f.Of(ch), ch.Cluster)
+			if text == last {
+				continue
+			}
+			last = text
+			fmt.Fprintf(&out, "%s: %s %s\n%s", ch.Cluster, ch.Kind, ch.ID, text)
+		}
+	}
+	return out.String()
+}
+
+func printed(list []cause.Cause, cluster string) string {
+	if len(list) == 0 {
+		return "  no cause\n"
+	}
+	var out strings.Builder
+	for _, c := range list {
+		out.WriteString("  " + c.File)
+		if c.Direct {
+			out.WriteString(" (direct)")
+		}
+		for _, step := range c.Via {
+			if step.Kind == "cluster" && step.Text == cluster {
+				continue
+			}
+			out.WriteString(" -> " + step.Kind + " " + step.Text)
+		}
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
+// checkLaws checks what Of promises of every change.
+func checkLaws(t testing.TB, s *story) {
+	t.Helper()
+	f := s.finder()
+	for _, c := range s.report.Clusters {
+		for _, ch := range c.Changes {
+			got := f.Of(ch)
+			if diff := cmp.Diff(got, s.finder().Of(ch)); diff != "" && len(s.report.Groups) < 100 {
+				t.Errorf("%s on %s: it depends on what was asked before:\n%s", ch.ID, ch.Cluster, diff)
+			}
+			if len(got) > cause.MaxCauses {
+				t.Errorf("%s on %s: %d causes", ch.ID, ch.Cluster, len(got))
+			}
+			for _, one := range got {
+				if !slices.Contains(s.files, one.File) {
+					t.Errorf("%s on %s: %s does not differ", ch.ID, ch.Cluster, one.File)
+				}
+				if n := len(one.Via); n < 2 || n > cause.MaxSteps || one.Via[n-1].Kind != "cluster" || one.Via[n-1].Text != ch.Cluster {
+					t.Errorf("%s on %s: the way is %v", ch.ID, ch.Cluster, one.Via)
+				}
+			}
+		}
+	}
+}
+
+// tell renders both sides of a case and compares them.
+func tell(t *testing.T, c *fleetcase.Case) *story {
+	t.Helper()
+	s := &story{treeBefore: tree.FromBlobs(c.Before), treeAfter: tree.FromBlobs(c.After), files: differing(c.Before, c.After)}
+	repo := render.Repository{URL: fleetcase.URL, Branch: c.Branch, Revision: "main@sha1:0"}
+	if len(c.Refs) > 0 {
+		refs := fakeRefs{}
+		for _, r := range c.Refs {
+			refs[r.Ref] = tree.FromBlobs(c.Others[r.Dir])
+		}
+		repo.Refs = refs
+	}
+	opts := render.Options{Cache: &render.Cache{}, Variables: c.Variables}
+	for _, o := range c.Sources {
+		opts.Sources = append(opts.Sources, render.Repository{URL: o.URL, Tree: tree.FromBlobs(c.Others[o.Dir]), Revision: "main@sha1:" + o.Dir[1:]})
+	}
+	for _, d := range c.Clusters {
+		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
+	}
+	repo.Tree, opts.Fetch = s.treeBefore, fetch(t, c, 0)
+	s.before = rendered(t, repo, opts)
+	repo.Tree, opts.Fetch, opts.Before = s.treeAfter, fetch(t, c, 1), s.before
+	s.after = rendered(t, repo, opts)
+	s.report = impact.Between(s.before, s.after, impact.Options{Files: s.files})
+	return s
+}
+
+func rendered(tb testing.TB, repo render.Repository, opts render.Options) *render.Result {
+	tb.Helper()
+	r, err := render.Fleet(tb.Context(), repo, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// differing lists the files that are not the same in both.
+func differing[F comparable](a, b map[string]F) []string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	maps.DeleteFunc(all, func(name string, _ F) bool {
+		x, inA := a[name]
+		y, inB := b[name]
+		return x == y && inA == inB
+	})
+	return slices.Sorted(maps.Keys(all))
+}
+
+// fakeRefs has other refs of the repository, as "tag NAME" or "branch NAME".
+type fakeRefs map[string]*tree.Tree
+
+func (r fakeRefs) Resolve(_ context.Context, ref sourcev1.GitRepositoryRef) (*tree.Tree, string, error) {
+	name := "branch " + ref.Branch
+	if ref.Tag != "" {
+		name = "tag " + ref.Tag
+	}
+	if t := r[name]; t != nil {
+		return t, name + "@sha1:1", nil
+	}
+	return nil, "", fmt.Errorf("open %s: %w", name, render.ErrNoRef)
+}
+
+// fetch gives what a case serves in one revision; nil when it serves nothing.
+func fetch(t *testing.T, c *fleetcase.Case, revision int) render.Fetch {
+	t.Helper()
+	if !c.Serves() {
+		return nil
+	}
+	s, err := c.Served(revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return served{s}
+}
+
+// served is a [render.Fetch] of what a case serves in one revision.
+type served struct{ *fleetcase.Served }
+
+func (s served) OCI(ctx context.Context, r *sourcev1.OCIRepository) (*render.Fetched, error) {
+	return told(s.Served.OCI(ctx, r))
+}
+
+func (s served) Chart(ctx context.Context, r *sourcev1.HelmRepository, name, version string) (*render.Fetched, error) {
+	return told(s.Served.Chart(ctx, r, name, version))
+}
+
+func (s served) Bucket(ctx context.Context, b *sourcev1.Bucket) (*render.Fetched, error) {
+	return told(s.Served.Bucket(ctx, b))
+}
+
+func (served) Git(_ context.Context, g *sourcev1.GitRepository) (*render.Fetched, error) {
+	return told(nil, fmt.Errorf("%w: %s", fleetcase.ErrUnknown, g.Spec.URL))
+}
+
+func told(a *fleetcase.Answer, err error) (*render.Fetched, error) {
+	if err != nil {
+		return nil, &render.FetchError{Reason: err.Error(), Invalid: errors.Is(err, fleetcase.ErrMissing)}
+	}
+	return &render.Fetched{Revision: a.Revision, Tree: a.Tree, Data: a.Data}, nil
+}

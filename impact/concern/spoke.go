@@ -1,0 +1,157 @@
+package concern
+
+import (
+	"strings"
+
+	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/render"
+)
+
+// spokeKey tells spokes apart, whatever the cluster.
+type spokeKey struct {
+	applier object.Applier
+	url     string // by sameURL
+}
+
+// bySource finds a tenant by the repository that the object is built from: a Kustomization on the way to it, or
+// the object itself, whose source is another repository than the hub's.
+func (j *Judge) bySource(s *subject) verdict {
+	for _, a := range s.chain {
+		if v := j.spoke(a); v.given() {
+			return v
+		}
+	}
+	if self := s.self(); self != nil {
+		return j.spoke(self)
+	}
+	c := s.side.clusters[s.cluster]
+	if c == nil {
+		return verdict{}
+	}
+	if s.object != nil && sourceKind(s.id) {
+		spec, _ := s.object.Body().Map()["spec"].(map[string]any)
+		u := sameURL(textAt(spec, "url"))
+		for _, a := range c.Appliers {
+			if u != "" && a.Namespace == s.id.Namespace && sameURL(a.Source.URL) == u {
+				return j.spoke(a)
+			}
+		}
+	}
+	if ns := s.namespace(); ns != "" && !j.view.namespaces[ns] {
+		return j.namespaces(c, s.side)[ns]
+	}
+	return verdict{}
+}
+
+// namespaces that a spoke's Kustomization lies in, or applies to: they are its tenant's, unless
+// several tenants do.
+func (j *Judge) namespaces(c *render.Cluster, in *side) map[string]verdict {
+	if found, ok := j.spoken[c]; ok {
+		return found
+	}
+	found := map[string]verdict{}
+	claim := func(ns string, v verdict) {
+		if old, twice := found[ns]; twice && old.concern != v.concern {
+			v = verdict{}
+		}
+		found[ns] = v
+	}
+	for _, a := range c.Appliers {
+		v := j.spoke(a)
+		if !v.given() {
+			continue
+		}
+		claim(a.Namespace, verdict{concern: v.concern, why: "namespace " + a.Namespace + " is that of " + a.String() + ", which applies the tenant's repository"})
+		if o := in.object(a); o != nil {
+			spec, _ := o.Body().Map()["spec"].(map[string]any)
+			if ns := textAt(spec, "targetNamespace"); ns != "" && ns != a.Namespace {
+				claim(ns, verdict{concern: v.concern, why: "namespace " + ns + " is where " + a.String() + " applies the tenant's repository"})
+			}
+		}
+	}
+	j.spoken[c] = found
+	return found
+}
+
+// spoke is the tenant whose repository a Kustomization applies; none for what looks like a third
+// party's or the platform's. The first cluster that has it decides for all.
+func (j *Judge) spoke(a *render.Applier) verdict {
+	if a.Kind != "Kustomization" || a.Own || a.Source.URL == "" {
+		return verdict{}
+	}
+	k := spokeKey{a.Applier, sameURL(a.Source.URL)}
+	if v, ok := j.spokes[k]; ok {
+		return v
+	}
+	v := j.judgeSpoke(j.first(a, k.url), k.url)
+	j.spokes[k] = v
+	return v
+}
+
+// first is the same Kustomization of the same source on the first cluster that has it.
+func (j *Judge) first(a *render.Applier, url string) *render.Applier {
+	for _, name := range j.view.names {
+		for _, s := range []*side{j.view.after, j.view.before} {
+			if same := s.homes[name][a.Applier]; same != nil && !same.Own && sameURL(same.Source.URL) == url {
+				return same
+			}
+		}
+	}
+	return a
+}
+
+// judgeSpoke names the tenant: by the folder that its Kustomization lies in; where it lies in a namespace
+// of its own, by its service account, as "flux create tenant" names it; else by the Kustomization.
+func (j *Judge) judgeSpoke(a *render.Applier, url string) verdict {
+	why := "source " + shown(url, a) + " is not the hub's"
+	s := j.view.after
+	o := s.object(a)
+	if o == nil {
+		s = j.view.before
+		o = s.object(a)
+	}
+	if o != nil {
+		file, _ := s.fileOf(o, s.chain(a.Home, o.Origin.Chain))
+		if v := j.tenantFile(file); v.given() {
+			return verdict{concern: v.concern, why: why + ", and " + v.why}
+		}
+	}
+	account := a.ServiceAccountName
+	if generic(account) || strings.HasSuffix(account, "-controller") {
+		account = ""
+	}
+	apart := !j.view.namespaces[a.Namespace]
+	if !j.siblings(url) && (!apart || account == "") {
+		return verdict{} // of a third party
+	}
+	name, by := stripEnvironment(a.Name), a.String()
+	if apart && account != "" {
+		name, by = account, "service account "+account+" of "+by
+	}
+	if generic(name) {
+		return verdict{}
+	}
+	return verdict{concern: Tenant(name), why: why + "; named after " + by}
+}
+
+// shown is a source as a reason names it.
+func shown(url string, a *render.Applier) string {
+	if _, p, ok := strings.Cut(url, "/"); !ok || p == "" {
+		return "of " + a.String()
+	}
+	return url
+}
+
+// siblings reports whether a repository belongs to whom the hub belongs, as far as URLs tell.
+func (j *Judge) siblings(url string) bool {
+	if len(j.view.hubURLs) == 0 {
+		return true
+	}
+	org := organisation(url)
+	for hub := range j.view.hubURLs {
+		if org != "" && org == organisation(hub) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,186 @@
+package concern
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
+)
+
+// tenants is what Tenant documents say.
+type tenants struct {
+	names      map[string]bool
+	files      map[string]string  // that hold a document -> tenant
+	namespaces map[string][]claim // sorted by tenant
+	urls       map[string]string  // by sameURL -> tenant; "" when several have it
+}
+
+// claim is a tenant's to a namespace, on clusters with all of these labels.
+type claim struct {
+	tenant string
+	labels map[string]string
+}
+
+// readTenants is lenient: what has another type than it should is passed over.
+func readTenants(list []v1alpha1.Tenant) tenants {
+	t := tenants{names: map[string]bool{}, files: map[string]string{}, namespaces: map[string][]claim{}, urls: map[string]string{}}
+	for i := range list {
+		doc := &list[i]
+		name := doc.Metadata.Name
+		if name == "" {
+			continue
+		}
+		t.names[name] = true
+		if other, twice := t.files[doc.Place.File]; twice && other != name {
+			t.files[doc.Place.File] = "" // a file of several tenants
+		} else if doc.Place.File != "" {
+			t.files[doc.Place.File] = name
+		}
+		var content map[string]any
+		if json.Unmarshal(doc.Raw, &content) != nil {
+			continue
+		}
+		spec, _ := content["spec"].(map[string]any)
+		if u := sameURL(textAt(spec, "repository", "url")); u != "" {
+			if other, twice := t.urls[u]; twice && other != name {
+				t.urls[u] = ""
+			} else {
+				t.urls[u] = name
+			}
+		}
+		environments, _ := spec["environments"].([]any)
+		for _, raw := range environments {
+			env, _ := raw.(map[string]any)
+			t.environment(name, env)
+		}
+	}
+	for _, claims := range t.namespaces {
+		slices.SortStableFunc(claims, func(a, b claim) int { return strings.Compare(a.tenant, b.tenant) })
+	}
+	return t
+}
+
+// environment reads the namespaces of one environment: names, or maps with a name.
+func (t *tenants) environment(tenant string, env map[string]any) {
+	c := claim{tenant, map[string]string{}}
+	clusters, _ := env["clusters"].(map[string]any)
+	labels, _ := clusters["matchLabels"].(map[string]any)
+	for k, v := range labels {
+		if text, ok := v.(string); ok {
+			c.labels[k] = text
+		}
+	}
+	namespaces, _ := env["namespaces"].([]any)
+	for _, raw := range namespaces {
+		name, ok := raw.(string)
+		if m, isMap := raw.(map[string]any); isMap {
+			name, ok = m["name"].(string)
+		}
+		if ok && name != "" {
+			t.namespaces[name] = append(t.namespaces[name], c)
+		}
+	}
+}
+
+// owner of a namespace. Clusters are looked at only when several tenants claim it: on each
+// cluster the one whose selector fits, else the first.
+func (t *tenants) owner(namespace string, labels map[string]string) string {
+	claims := t.namespaces[namespace]
+	if len(claims) == 0 {
+		return ""
+	}
+	for _, c := range claims {
+		fits := true
+		for k, v := range c.labels {
+			fits = fits && labels[k] == v
+		}
+		if fits {
+			return c.tenant
+		}
+	}
+	return claims[0].tenant
+}
+
+// declared is the tenant whose document is in the file.
+func (t *tenants) declared(file string) verdict {
+	name := t.files[file]
+	if name == "" {
+		return verdict{}
+	}
+	return verdict{concern: Tenant(name), why: "it holds the document of tenant " + name}
+}
+
+// byDocument asks the Tenant documents: for namespaces, then for the repositories that the object
+// is built from, or names.
+func (j *Judge) byDocument(s *subject) verdict {
+	if len(j.tenants.names) == 0 {
+		return verdict{}
+	}
+	if ns := s.namespace(); ns != "" {
+		if name := j.tenants.owner(ns, j.clusterLabels(s.cluster)); name != "" {
+			return verdict{concern: Tenant(name), why: "namespace " + ns + " is in the document of tenant " + name}
+		}
+	}
+	own := j.view.hubURLs
+	of := func(raw string) verdict {
+		u := sameURL(raw)
+		if name := j.tenants.urls[u]; u != "" && name != "" && !own[u] {
+			return verdict{concern: Tenant(name), why: "source " + u + " is in the document of tenant " + name}
+		}
+		return verdict{}
+	}
+	if s.object != nil {
+		if spec, _ := s.object.Body().Map()["spec"].(map[string]any); spec != nil && sourceKind(s.id) {
+			if v := of(textAt(spec, "url")); v.given() {
+				return v
+			}
+		}
+	}
+	appliers := s.chain
+	if self := s.self(); self != nil {
+		appliers = append(slices.Clone(appliers), self)
+	}
+	for _, a := range slices.Backward(appliers) {
+		if v := of(a.Source.URL); v.given() {
+			return v
+		}
+	}
+	return verdict{}
+}
+
+// sameURL is the part of a repository's URL that tells repositories apart: HOST/PATH without
+// scheme, user, port and .git; "" for none.
+func sameURL(raw string) string {
+	s := strings.TrimSpace(raw)
+	if s == "" {
+		return ""
+	}
+	if u, err := url.Parse(s); err == nil && u.Host != "" {
+		s = u.Hostname() + "/" + strings.TrimPrefix(u.Path, "/")
+	} else if at, rest, ok := strings.Cut(s, ":"); ok && !strings.Contains(at, "/") {
+		s = at[strings.IndexByte(at, '@')+1:] + "/" + rest // user@host:path
+	}
+	s = strings.TrimSuffix(strings.TrimSuffix(s, "/"), ".git")
+	host, p, _ := strings.Cut(s, "/")
+	return strings.ToLower(host) + "/" + strings.TrimPrefix(p, "/")
+}
+
+// organisation is the first folder of a repository's path: "acme" of github.com/acme/fleet.
+func organisation(same string) string {
+	_, p, _ := strings.Cut(same, "/")
+	org, _, ok := strings.Cut(p, "/")
+	if !ok {
+		return ""
+	}
+	return strings.ToLower(org)
+}
+
+func textAt(m map[string]any, fields ...string) string {
+	for _, f := range fields[:len(fields)-1] {
+		m, _ = m[f].(map[string]any)
+	}
+	text, _ := m[fields[len(fields)-1]].(string)
+	return text
+}

@@ -1,0 +1,230 @@
+// Package text writes a review for a terminal.
+//
+// It turns a [review.Review] into lines, most important first. Its invariant: it says nothing that
+// the review does not hold, and nothing in it moves a terminal. Start at [Write].
+package text
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/bulkhead-dev/bulkhead/finding"
+	"github.com/bulkhead-dev/bulkhead/impact/review"
+	"github.com/bulkhead-dev/bulkhead/phrase"
+	"github.com/bulkhead-dev/bulkhead/report/term"
+)
+
+// Options of the text. The zero value is plain text, complete.
+type Options struct {
+	Colour term.Colour
+	// Stat stops after the table.
+	Stat bool
+}
+
+// width is what lines of our own making fit into: a terminal beside an editor.
+const width = 100
+
+// Write writes r. The error is that of w.
+func Write(w io.Writer, r *review.Review, o Options) error {
+	p := &printer{Writer: bufio.NewWriter(w), Review: r, Colour: o.Colour}
+	if !o.Stat {
+		p.head()
+	}
+	p.table()
+	if !o.Stat && r.Details != nil {
+		p.gates()
+		p.risks()
+		p.groups()
+		p.rest()
+	}
+	return p.Flush()
+}
+
+type printer struct {
+	*bufio.Writer
+	*review.Review
+	term.Colour
+}
+
+func (p *printer) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
+
+// title begins a part.
+func (p *printer) title(code term.Code, text string) { p.printf("\n%s\n", p.Look(code, text)) }
+
+// wrapped writes words in lines of the width, each of them behind the indent.
+func (p *printer) wrapped(indent string, code term.Code, text string) {
+	line := ""
+	flush := func() {
+		if line != "" {
+			p.printf("%s%s\n", indent, p.Look(code, line))
+		}
+		line = ""
+	}
+	for word := range strings.SplitSeq(term.Safe(text), " ") {
+		if line != "" && len(indent)+term.Width(line)+1+term.Width(word) > width {
+			flush()
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	flush()
+}
+
+// head is what a reviewer reads first.
+func (p *printer) head() {
+	switch p.Verdict.State {
+	case review.Failed:
+		for _, reason := range p.Verdict.Reasons {
+			p.wrapped("", term.Red, "may not merge: "+reason)
+		}
+		if len(p.Verdict.Reasons) == 0 {
+			p.wrapped("", term.Red, "may not merge: see the findings")
+		}
+	case review.Warned:
+		for _, reason := range p.Verdict.Reasons {
+			p.wrapped("", term.Yellow, "look twice: "+reason)
+		}
+	default:
+	}
+	for _, h := range p.Headlines {
+		p.wrapped("", lookOf(h.Severity, term.Bold), h.Text)
+	}
+	if p.Details == nil {
+		p.wrapped("", "", fmt.Sprintf("from %s to %s", p.Base.Label, p.Head.Label))
+	} else {
+		if len(p.Spokes) == 0 || len(p.Files) > 0 {
+			p.between("", p.Base, p.Head, p.Files)
+		}
+		for _, s := range p.Spokes {
+			p.between(s.URL+": ", s.Base, s.Head, s.Files)
+		}
+	}
+	p.printf("\n")
+}
+
+// between says which two revisions were compared.
+func (p *printer) between(of string, base, head review.Revision, files []string) {
+	p.wrapped("", "", fmt.Sprintf("%sfrom %s to %s, %s %s", of, base.Label, head.Label, phrase.Count(len(files), "file"), phrase.Verb(len(files), "differs", "differ")))
+}
+
+func lookOf(s finding.Severity, none term.Code) term.Code {
+	switch s {
+	case finding.Error:
+		return term.Red
+	case finding.Warning:
+		return term.Yellow
+	case finding.Note:
+		return term.Cyan
+	default:
+		return none
+	}
+}
+
+// mark stands for a severity where there is no room for a word.
+func mark(s finding.Severity) string {
+	switch s {
+	case finding.Error:
+		return "!!"
+	case finding.Warning:
+		return "!"
+	default:
+		return ""
+	}
+}
+
+// gates writes those that did not pass, and counts the others.
+func (p *printer) gates() {
+	passed, shown := 0, false
+	for i := range p.Gates {
+		g := &p.Gates[i]
+		if g.State == review.Passed {
+			passed++
+			continue
+		}
+		if !shown {
+			p.title(term.Bold, "gates")
+			shown = true
+		}
+		code := lookOf(g.Severity, "")
+		if g.State == review.Waived {
+			code = term.Dim
+		}
+		p.printf("  %s  %s  %s\n", p.Look(code, fmt.Sprintf("%-6s", g.State)), p.Look(term.Bold, term.Safe(g.Name)), term.Safe(g.Message))
+		for _, e := range g.Evidence {
+			p.wrapped("          ", "", e)
+		}
+		if g.Waived != nil {
+			p.wrapped("          ", "", waiver(g.Waived))
+		}
+	}
+	if shown && passed > 0 {
+		p.printf("  %d passed\n", passed)
+	}
+}
+
+func waiver(w *finding.Waived) string {
+	return "waived until " + w.Expires + " by " + w.Approver + ": " + w.Reason + " (" + w.File + ")"
+}
+
+// mostRisks are written out; the groups name all.
+const mostRisks = 12
+
+// risks writes findings that want a look, the worst first. Gates have a part of their own.
+func (p *printer) risks() {
+	shown, left, notes, waived := 0, 0, 0, 0
+	hints := map[string]bool{}
+	for i := range p.Findings {
+		f := &p.Findings[i]
+		switch {
+		case strings.HasPrefix(f.Rule, "gate/"), f.Rule == review.NewFailure && f.Open():
+			continue // they have a part of their own
+		case !f.Open():
+			waived++
+			continue
+		case f.Severity == finding.Note:
+			notes++
+			continue
+		case shown == mostRisks:
+			left++
+			continue
+		}
+		if shown == 0 {
+			p.title(term.Bold, "risks")
+		}
+		shown++
+		p.risk(f, hints)
+	}
+	var more []string
+	for _, c := range []struct {
+		n    int
+		what string
+	}{{left, "more of them"}, {notes, phrase.Verb(notes, "note", "notes")}, {waived, "waived"}} {
+		if c.n > 0 {
+			more = append(more, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	if shown > 0 && len(more) > 0 {
+		p.printf("  and %s, named below\n", strings.Join(more, ", "))
+	}
+}
+
+func (p *printer) risk(f *finding.Finding, hints map[string]bool) {
+	p.printf("  %s %s  %s\n", p.Look(lookOf(f.Severity, ""), fmt.Sprintf("%-7s", f.Severity)), p.Look(term.Bold, term.Safe(f.Rule)), term.Safe(where(f.Clusters, len(p.Clusters))))
+	p.wrapped("          ", "", f.Message)
+	if f.Hint != "" && !hints[f.Rule+f.Hint] {
+		hints[f.Rule+f.Hint] = true
+		p.wrapped("          ", "", "hint: "+f.Hint)
+	}
+}
+
+// where says on which clusters; without any it is about the fleet as a whole.
+func where(clusters []string, all int) string {
+	if len(clusters) == 0 {
+		return "of the fleet"
+	}
+	return phrase.Where(clusters, all)
+}

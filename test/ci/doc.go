@@ -1,0 +1,3 @@
+// Package ci tests what runs Bulkhead for people: the GitHub action, the GitLab template, the Git hook and the
+// incident of examples/, by running their scripts with the real program on real repositories.
+package ci
