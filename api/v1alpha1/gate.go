@@ -21,7 +21,7 @@ type Gate struct {
 	// Name is a DNS-1123 label, once in a fleet. Required.
 	Name string `json:"name"`
 	// Expr is a CEL expression over "impact" that is true for a change that passes, at most
-	// [MaxExpr] bytes. Required, but for a built-in gate, which has none.
+	// [MaxExpr] bytes. Required, but for a built-in gate: there it takes the place of what is built in.
 	Expr string `json:"expr,omitempty"`
 	// Message says what is wrong with a change that does not pass, in one line. Unset: the
 	// expression; of a built-in gate its own words.
@@ -83,6 +83,9 @@ func (r *reader) checkGates(gates []Gate) error {
 // checkGate wants a name, and what belongs to a gate of this name.
 func (r *reader) checkGate(g *Gate, at string) error {
 	builtIn := slices.Contains(BuiltInGates(), g.Name)
+	if strings.TrimSpace(g.Expr) == "" {
+		g.Expr = ""
+	}
 	severities := []string{string(SeverityError), string(SeverityWarning), string(SeverityNote)}
 	switch {
 	case g.Name == "":
@@ -90,10 +93,7 @@ func (r *reader) checkGate(g *Gate, at string) error {
 	case len(validation.IsDNS1123Label(g.Name)) > 0:
 		return r.errorAt(at+".name", fmt.Sprintf("%s.name: %q is no DNS label", at, clip(g.Name)),
 			"lower case letters, digits and '-', at most 63, with a letter or digit at both ends")
-	case builtIn && g.Expr != "":
-		return r.errorAt(at+".expr", fmt.Sprintf("%s.expr: %s is a built-in gate, which has no expression", at, g.Name),
-			"give the gate another name, or leave expr out")
-	case !builtIn && strings.TrimSpace(g.Expr) == "":
+	case !builtIn && g.Expr == "":
 		return r.errorAt(at+".name", fmt.Sprintf("%s: %s has no expr and is no built-in gate", at, g.Name),
 			didYouMean(g.Name, BuiltInGates()))
 	case len(g.Expr) > MaxExpr:
@@ -110,9 +110,9 @@ func (r *reader) checkGate(g *Gate, at string) error {
 
 // checkLimits wants limits from 1 for the budget and none for others.
 func (r *reader) checkLimits(g *Gate, at string) error {
-	if _, written := r.lines[at]; g.Name != GateBudget {
+	if _, written := r.lines[at]; g.Name != GateBudget || g.Expr != "" {
 		if written {
-			return r.errorAt(at, fmt.Sprintf("%s: %s has no limits", at, g.Name), "only the gate "+GateBudget+" has some")
+			return r.errorAt(at, fmt.Sprintf("%s: %s has no limits", at, g.Name), "only the built-in gate "+GateBudget+" has some")
 		}
 		return nil
 	}

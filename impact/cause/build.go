@@ -22,9 +22,8 @@ type buildKey struct {
 // build is what one build read of the repository under review.
 type build struct {
 	side    *side
-	read    map[string]bool // kustomization files, and what differs, by path from the repository's root
-	changed []string        // of the files that differ, those that it read; sorted
-	graph   *graph          // when first asked
+	changed []string // of the files that differ, those that it read; sorted
+	graph   *graph   // when first asked
 	trace   tree.Trace
 	prefix  string
 }

@@ -136,24 +136,26 @@ func printed(list []cause.Cause, cluster string) string {
 }
 
 // checkLaws checks what Of promises of every change.
-func checkLaws(t testing.TB, s *story) {
-	t.Helper()
-	f := s.finder()
+func checkLaws(tb testing.TB, s *story) {
+	tb.Helper()
+	f, asked := s.finder(), 0
 	for _, c := range s.report.Clusters {
 		for _, ch := range c.Changes {
 			got := f.Of(ch)
-			if diff := cmp.Diff(got, s.finder().Of(ch)); diff != "" && len(s.report.Groups) < 100 {
-				t.Errorf("%s on %s: it depends on what was asked before:\n%s", ch.ID, ch.Cluster, diff)
+			if asked++; asked < 20 {
+				if diff := cmp.Diff(got, s.finder().Of(ch)); diff != "" {
+					tb.Errorf("%s on %s: it depends on what was asked before:\n%s", ch.ID, ch.Cluster, diff)
+				}
 			}
 			if len(got) > cause.MaxCauses {
-				t.Errorf("%s on %s: %d causes", ch.ID, ch.Cluster, len(got))
+				tb.Errorf("%s on %s: %d causes", ch.ID, ch.Cluster, len(got))
 			}
 			for _, one := range got {
 				if !slices.Contains(s.files, one.File) {
-					t.Errorf("%s on %s: %s does not differ", ch.ID, ch.Cluster, one.File)
+					tb.Errorf("%s on %s: %s does not differ", ch.ID, ch.Cluster, one.File)
 				}
 				if n := len(one.Via); n < 2 || n > cause.MaxSteps || one.Via[n-1].Kind != "cluster" || one.Via[n-1].Text != ch.Cluster {
-					t.Errorf("%s on %s: the way is %v", ch.ID, ch.Cluster, one.Via)
+					tb.Errorf("%s on %s: the way is %v", ch.ID, ch.Cluster, one.Via)
 				}
 			}
 		}

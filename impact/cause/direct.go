@@ -23,7 +23,7 @@ func (f *Finder) onTheWay(s *subject) []candidate {
 		g := l.build.connected()
 		w := g.way(l.file)
 		for _, file := range l.build.changed {
-			if c := f.relate(s, l, g, w, file); c.sure > unlikely {
+			if c := f.relate(s, g, w, file); c.sure > unlikely {
 				c.via = append(g.up(file), applierStep(l))
 				out = append(out, c)
 			}
@@ -33,7 +33,7 @@ func (f *Finder) onTheWay(s *subject) []candidate {
 }
 
 // relate says what a file that differs has to do with the object; zero for nothing.
-func (f *Finder) relate(s *subject, l *leg, g *graph, w *way, file string) candidate {
+func (f *Finder) relate(s *subject, g *graph, w *way, file string) candidate {
 	if w.affects[file] {
 		how, direct := f.kustomizationDiff(file).touch(f, s, file, w)
 		rank := rankKustomization

@@ -34,9 +34,33 @@ func (s *side) kustomization(file string) *kustomization {
 	s.kustomizations[file] = k
 	data, ok := s.text(file)
 	if k.exists = ok; ok && yaml.Unmarshal(data, &k.content) == nil {
+		renew(&k.content)
 		k.mention(path.Dir(file))
 	}
 	return k
+}
+
+// renew moves what stands in deprecated fields to those that took their place.
+//
+// Source: kustomize api/types Kustomization.FixKustomization and FixKustomizationPreMarshalling, v0.21.1.
+func renew(k *kustypes.Kustomization) {
+	//nolint:staticcheck // SA1019: the deprecated fields are what this is about
+	resources, images, json, merges, labels := k.Bases, k.ImageTags, k.PatchesJson6902, k.PatchesStrategicMerge, k.CommonLabels
+	//nolint:staticcheck // SA1019: as above
+	k.Bases, k.ImageTags, k.PatchesJson6902, k.PatchesStrategicMerge, k.CommonLabels = nil, nil, nil, nil, nil
+	k.Resources = append(k.Resources, resources...)
+	k.Images = append(k.Images, images...)
+	k.Patches = append(k.Patches, json...)
+	for _, p := range merges {
+		if strings.Contains(string(p), "\n") {
+			k.Patches = append(k.Patches, kustypes.Patch{Patch: string(p)})
+		} else {
+			k.Patches = append(k.Patches, kustypes.Patch{Path: string(p)})
+		}
+	}
+	if len(labels) > 0 {
+		k.Labels = append(k.Labels, kustypes.Label{Pairs: labels, IncludeSelectors: true})
+	}
 }
 
 // mention lists what the file names, in a stable order.
@@ -47,19 +71,14 @@ func (k *kustomization) mention(dir string) {
 		}
 	}
 	c := &k.content
-	for _, r := range slices.Concat(c.Resources, c.Bases) {
+	for _, r := range c.Resources {
 		add(r, edge{role: asResource})
 	}
 	for _, r := range c.Components {
 		add(r, edge{role: asComponent})
 	}
-	for _, list := range [][]kustypes.Patch{c.Patches, c.PatchesJson6902} {
-		for i := range list {
-			add(list[i].Path, edge{role: asPatch, patch: &list[i]})
-		}
-	}
-	for _, p := range c.PatchesStrategicMerge {
-		add(string(p), edge{role: asPatch, patch: &kustypes.Patch{Path: string(p)}})
+	for i := range c.Patches {
+		add(c.Patches[i].Path, edge{role: asPatch, patch: &c.Patches[i]})
 	}
 	for _, r := range c.Replacements {
 		add(r.Path, edge{role: asOther})
@@ -108,14 +127,14 @@ func (f *Finder) kustomizationDiff(file string) *kustomizationDiff {
 	d := &kustomizationDiff{whole: ka.exists != kb.exists, entries: map[string]bool{}}
 	f.diffs[file] = d
 	dir := path.Dir(file)
-	for _, r := range odd(slices.Concat(a.Resources, a.Bases), slices.Concat(b.Resources, b.Bases)) {
+	for _, r := range odd(a.Resources, b.Resources) {
 		p := path.Join(dir, r)
 		d.entries[p] = true
 		for _, k := range inFolder(p) {
 			d.entries[k] = true
 		}
 	}
-	d.patches = odd(slices.Concat(a.Patches, a.PatchesJson6902, merges(a)), slices.Concat(b.Patches, b.PatchesJson6902, merges(b)))
+	d.patches = odd(a.Patches, b.Patches)
 	for _, g := range odd(a.ConfigMapGenerator, b.ConfigMapGenerator) {
 		d.generated = append(d.generated, edge{kind: "ConfigMap", name: g.Name})
 	}
@@ -126,31 +145,19 @@ func (f *Finder) kustomizationDiff(file string) *kustomizationDiff {
 		d.replicas = append(d.replicas, r.Name)
 	}
 	d.identity = a.Namespace != b.Namespace || a.NamePrefix != b.NamePrefix || a.NameSuffix != b.NameSuffix
-	d.labels = !same(a.CommonLabels, b.CommonLabels) || !same(a.Labels, b.Labels)
+	d.labels = !same(a.Labels, b.Labels)
 	d.annotations = !same(a.CommonAnnotations, b.CommonAnnotations)
-	d.images = !same(a.Images, b.Images) || !same(a.ImageTags, b.ImageTags)
+	d.images = !same(a.Images, b.Images)
 	d.components = !same(a.Components, b.Components)
 	for _, k := range []*kustypes.Kustomization{&a, &b} { // what is told above
-		k.Resources, k.Bases, k.Patches, k.PatchesJson6902, k.PatchesStrategicMerge = nil, nil, nil, nil, nil
+		k.Resources, k.Patches = nil, nil
 		k.ConfigMapGenerator, k.SecretGenerator, k.Replicas, k.Components = nil, nil, nil, nil
 		k.Namespace, k.NamePrefix, k.NameSuffix = "", "", ""
-		k.CommonLabels, k.Labels, k.CommonAnnotations, k.Images, k.ImageTags = nil, nil, nil, nil, nil
+		k.Labels, k.CommonAnnotations, k.Images = nil, nil, nil
 		k.TypeMeta, k.MetaData = kustypes.TypeMeta{}, nil
 	}
 	d.rest = !same(a, b)
 	return d
-}
-
-func merges(k kustypes.Kustomization) []kustypes.Patch {
-	var out []kustypes.Patch
-	for _, p := range k.PatchesStrategicMerge {
-		if strings.Contains(string(p), "\n") {
-			out = append(out, kustypes.Patch{Patch: string(p)})
-		} else {
-			out = append(out, kustypes.Patch{Path: string(p)})
-		}
-	}
-	return out
 }
 
 func same(a, b any) bool { return reflect.DeepEqual(a, b) || text(a) == text(b) }

@@ -37,7 +37,7 @@ var word = regexp.MustCompile(`[A-Za-z0-9]+`)
 // TestOneFile changes one word in one file of a fleet, or takes a file away: that file is the one
 // cause of every change.
 func TestOneFile(t *testing.T) {
-	files := fleetgen.Generate(fleetgen.Options{Clusters: 4, Tenants: 3})
+	files := fleetgen.Generate(fleetgen.Options{Clusters: 2, Tenants: 2})
 	names := slices.Sorted(maps.Keys(files))
 	commit, seen := compared(t, files), 0
 	rapid.Check(t, func(rt *rapid.T) {

@@ -130,8 +130,12 @@ func (f *Finder) own(s *subject) (out []candidate, covered bool) {
 		if l.file == "" || !f.changed[l.file] || l.build == nil || i == 0 && s.ch.Before == nil || i == 1 && s.ch.After == nil {
 			continue
 		}
-		if isKustomization(l.file) {
-			continue // of a generator: see touch
+		if isKustomization(l.file) { // of a generator, see touch: here only when it came or went as a whole
+			if f.kustomizationDiff(l.file).whole {
+				out = append(out, candidate{file: l.file, via: append(l.build.connected().up(l.file), applierStep(l)), rank: rankOwn, sure: sure, direct: true})
+				covered = true
+			}
+			continue
 		}
 		id := s.ch.ID
 		if o := []*object.Object{s.ch.Before, s.ch.After}[i]; o != nil {

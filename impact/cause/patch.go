@@ -15,26 +15,31 @@ import (
 // Source: kustomize api/hasher: the suffix is ten characters.
 var hashSuffix = regexp.MustCompile(`-[0-9a-z]{10}$`)
 
-// generated reports whether the object is what a generator of a kustomization file makes. A
-// prefix or suffix may stand around the generator's name, unless another one there has the whole name.
+// generated reports whether the object is what a generator of a kustomization file makes, or merges
+// into. A prefix or suffix may stand around the generator's name, unless another generator there, or where
+// the object is from, has the whole name.
 func (s *subject) generated(g edge, file string) bool {
 	if s.ch.ID.Kind != g.kind || s.ch.ID.Group != "" || g.name == "" {
 		return false
 	}
 	plain := hashSuffix.ReplaceAllString(s.ch.ID.Name, "")
 	exact := func(name string) bool { return name == plain || name == s.ch.ID.Name }
+	if exact(g.name) || !strings.Contains(plain, g.name) {
+		return exact(g.name)
+	}
 	for i := range s.legs {
-		if s.legs[i].file != file {
-			continue
-		}
-		c := &s.legs[i].side.kustomization(file).content
-		whole := slices.ContainsFunc(c.ConfigMapGenerator, func(o kustypes.ConfigMapArgs) bool { return g.kind == "ConfigMap" && exact(o.Name) }) ||
-			slices.ContainsFunc(c.SecretGenerator, func(o kustypes.SecretArgs) bool { return g.kind == "Secret" && exact(o.Name) })
-		if exact(g.name) || !whole && strings.Contains(plain, g.name) {
-			return true
+		for _, k := range []string{file, s.legs[i].file} {
+			if s.legs[i].side == nil || !isKustomization(k) {
+				continue
+			}
+			c := &s.legs[i].side.kustomization(k).content
+			if slices.ContainsFunc(c.ConfigMapGenerator, func(o kustypes.ConfigMapArgs) bool { return g.kind == "ConfigMap" && exact(o.Name) }) ||
+				slices.ContainsFunc(c.SecretGenerator, func(o kustypes.SecretArgs) bool { return g.kind == "Secret" && exact(o.Name) }) {
+				return false
+			}
 		}
 	}
-	return false
+	return isKustomization(s.legs[0].file) || isKustomization(s.legs[1].file)
 }
 
 // mentions reports whether an edit has a text that begins with the name: a reference to what is generated.

@@ -27,7 +27,7 @@ func (f *Finder) upstream(s *subject) []candidate {
 	var out []candidate
 	for _, l := range s.owners() {
 		a := l.applier
-		id := object.ID{Group: groups[a.Kind], Kind: a.Kind, Namespace: a.Namespace, Name: a.Name}
+		id := l.id()
 		if ch := f.changes[place{a.Home, id}]; ch != nil && ch != s.ch {
 			if how := f.respecified(s, ch); how > unlikely {
 				out = append(out, f.through(ch, Step{stepObject, a.String()}, nil, rankApplier, how)...)
@@ -81,6 +81,12 @@ func (f *Finder) references(s *subject, l *leg, id object.ID) []candidate {
 				} else if l.applier.Kind == kindKustomization {
 					how = remade(l, ch)
 				}
+				if s.legs[0].build != nil && s.legs[1].build != nil && rank == rankSource {
+					how = min(how, likely) // both revisions of this repository are read, before and after
+				}
+				if own := f.changes[place{home, id}]; own != nil && own.Kind == ch.Kind && ch.Kind != impact.Changed {
+					how = possible // it comes or goes with the applier
+				}
 				out = append(out, f.through(ch, step, append(slices.Clone(at.then), applierStep(l)), rank, how)...)
 			}
 		}
@@ -88,17 +94,46 @@ func (f *Finder) references(s *subject, l *leg, id object.ID) []candidate {
 	return out
 }
 
+// id of the applier's own object.
+func (l *leg) id() object.ID {
+	a := l.applier
+	return object.ID{Group: groups[a.Kind], Kind: a.Kind, Namespace: a.Namespace, Name: a.Name}
+}
+
+// content are the fields of sources and generators that say what is in them; the others say how they are
+// fetched.
+var content = map[string]bool{ //nolint:gochecknoglobals // a constant set
+	"url": true, "ref": true, "ignore": true, "include": true, "sparseCheckout": true, "recurseSubmodules": true, "layerSelector": true,
+	"endpoint": true, "bucketName": true, "prefix": true, "region": true, "chart": true, "version": true, "valuesFiles": true, "sourceRef": true,
+	"sources": true, "artifacts": true, "pathPattern": true,
+}
+
 // remade is how sure it is that the change of a source makes what a Kustomization is built from
 // another: of a generator, that of its artifact.
 func remade(l *leg, ch *impact.Change) strength {
-	o := l.side.get(l.applier.Home, object.ID{Group: groups[kindKustomization], Kind: kindKustomization, Namespace: l.applier.Namespace, Name: l.applier.Name})
-	if ch.ID.Kind != "ArtifactGenerator" || ch.Before == nil || ch.After == nil || o == nil {
+	if ch.Before == nil || ch.After == nil {
 		return sure
+	}
+	other := false // than the list of artifacts
+	listed := false
+	for _, e := range ch.Edits {
+		if len(e.Path) < 2 || e.Path[0].Field != "spec" || !content[e.Path[1].Field] {
+			continue
+		}
+		listed = listed || e.Path[1].Field == "artifacts"
+		other = other || e.Path[1].Field != "artifacts"
+	}
+	if !listed || other {
+		if other {
+			return sure
+		}
+		return possible
+	}
+	o := l.side.get(l.applier.Home, l.id())
+	if o == nil {
+		return likely
 	}
 	specA, specB := mapAt(ch.Before.Body().Map(), "spec"), mapAt(ch.After.Body().Map(), "spec")
-	if !same(specA["sources"], specB["sources"]) {
-		return sure
-	}
 	name := textOf(mapAt(o.Body().Map(), "spec", "sourceRef"), "name")
 	for _, made := range odd(listAt(specA, "artifacts"), listAt(specB, "artifacts")) {
 		if textOf(made, "name") == name {

@@ -217,23 +217,29 @@ func dataDeletion(v *Impact, _ v1alpha1.Limits) objection {
 	return found
 }
 
+// applies counts new failures as findings where there are some, since those can be waived.
 func applies(v *Impact, _ v1alpha1.Limits) objection {
+	const newFailure = "new-failure"
 	o := risks(v, func(r *Risk) bool { return r.ID == "immutable-field" || r.ID == "apply-refused" })
-	var parts, failures []string
-	if n := v.Counts.NewFailures; n > 0 {
-		parts = append(parts, phrase.Count(n, "new failure"))
-	}
-	if n := len(o.evidence); n > 0 {
-		parts = append(parts, phrase.Count(n, "change")+" that the API server refuses")
-	}
-	for _, f := range v.Failures {
-		if f.New {
-			o.clusters = append(o.clusters, f.Cluster)
-			failures = append(failures, f.Applier+" on "+f.Cluster+": "+f.Message)
+	failing, refused := risks(v, func(r *Risk) bool { return r.ID == newFailure }), len(o.evidence)
+	count := len(failing.evidence)
+	if !slices.ContainsFunc(v.Risks, func(r Risk) bool { return r.ID == newFailure }) {
+		count = v.Counts.NewFailures
+		for _, f := range v.Failures {
+			if f.New {
+				failing.clusters = append(failing.clusters, f.Cluster)
+				failing.evidence = append(failing.evidence, f.Applier+" on "+f.Cluster+": "+f.Message)
+			}
 		}
 	}
-	o.message, o.evidence = and(parts), append(failures, o.evidence...)
-	return o
+	var parts []string
+	if count > 0 {
+		parts = append(parts, phrase.Count(count, "new failure"))
+	}
+	if refused > 0 {
+		parts = append(parts, phrase.Count(refused, "change")+" that the API server refuses")
+	}
+	return objection{and(parts), append(failing.evidence, o.evidence...), append(failing.clusters, o.clusters...)}
 }
 
 func unresolved(v *Impact, _ v1alpha1.Limits) objection {

@@ -9,7 +9,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/phrase"
 )
 
-var selection = regexp.MustCompile(`\bimpact(\.[a-zA-Z]+)+`) //nolint:gochecknoglobals // a constant
+var selection = regexp.MustCompile(`\bimpact(\.[a-zA-Z]+)+`)
 
 // values says what the parts of impact are that an expression reads: a line for each number and
 // list, in the order of the expression. Of lists of structs only the length is told.
@@ -53,7 +53,7 @@ func told(v reflect.Value) string {
 	case reflect.Map:
 		return "a map of " + phrase.Count(v.Len(), "entry")
 	case reflect.Slice:
-		list, ok := v.Interface().([]string)
+		list, ok := reflect.TypeAssert[[]string](v)
 		switch {
 		case v.Len() == 0:
 			return "an empty list"

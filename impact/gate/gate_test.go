@@ -243,6 +243,22 @@ func TestBuiltIns(t *testing.T) {
 			},
 			want: "error failed: 2 new failures and 1 change that the API server refuses | Kustomization/flux-system/apps on prod-1: no such file; spec.selector cannot change, on prod-2 | prod-1 prod-2",
 		},
+		"applies with findings": {
+			gate: v1alpha1.Gate{Name: "applies"},
+			edit: func(v *Impact) {
+				v.Counts.NewFailures = 3
+				v.Risks = []Risk{{ID: "new-failure", Message: "apps fails", Clusters: []string{"dev-1", "prod-1"}}, {ID: "new-failure", Message: "x", Waived: true}}
+			},
+			want: "error failed: 1 new failure | apps fails, on 2 clusters: dev-1, prod-1 | dev-1 prod-1",
+		},
+		"applies with a waiver": {
+			gate: v1alpha1.Gate{Name: "applies"},
+			edit: func(v *Impact) {
+				v.Counts.NewFailures, v.Failures = 1, []Failure{{"prod-1", "x", "y", true}}
+				v.Risks = []Risk{{ID: "new-failure", Message: "x", Waived: true}}
+			},
+			want: "error passed: no new failures, and nothing that the API server refuses |  | ",
+		},
 		"unresolved passes": {gate: v1alpha1.Gate{Name: "unresolved"}, want: "warning passed: nothing that cannot be known offline differs between the two revisions |  | "},
 		"unresolved fails": {
 			gate: v1alpha1.Gate{Name: "unresolved", Severity: "note"},
@@ -286,6 +302,10 @@ func TestDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"applies", "data-deletion", "prod-alone", "tenant-boundary", "unresolved"}, on); diff != "" {
 		t.Errorf("on (-want +got):\n%s", diff)
+	}
+	own := Check(t.Context(), Impact{}, []v1alpha1.Gate{{Name: "applies", Expr: "false"}})
+	if own[0].State != Failed || own[0].BuiltIn || len(own) != 5 {
+		t.Errorf("an expression does not take the place of a built-in gate: %+v", own)
 	}
 	off := []v1alpha1.Gate{{Name: "applies", Disabled: true}, {Name: "mine", Expr: "true"}}
 	if rs := Check(t.Context(), Impact{}, off); rs[0].Name != "mine" || slices.ContainsFunc(rs, func(r Result) bool { return r.Name == "applies" }) {
@@ -357,6 +377,8 @@ func TestMerge(t *testing.T) {
 		"default off":       {nil, gates{{Name: "applies", Disabled: true}}, gates{{Name: "applies"}}, "applies is disabled"},
 		"default weaker":    {nil, gates{{Name: "applies", Severity: "warning"}}, gates{{Name: "applies"}}, "applies is made a warning instead of error"},
 		"default stricter":  {nil, gates{prod}, gates{prod}, ""},
+		"default rewritten": {nil, gates{{Name: "applies", Expr: "true"}}, gates{{Name: "applies"}}, "applies is given another expression"},
+		"own in its place":  {gates{{Name: "applies", Expr: "a"}}, nil, gates{{Name: "applies", Expr: "a"}}, "applies is removed"},
 		"budget":            {nil, gates{budget}, gates{budget}, ""},
 		"budget dropped":    {gates{budget}, nil, gates{budget}, "budget is removed"},
 		"budget smaller":    {gates{budget}, gates{with(budget, func(g *v1alpha1.Gate) { g.With.Clusters = 2 })}, gates{budget}, ""},
@@ -391,7 +413,7 @@ func TestMergeLaws(t *testing.T) {
 	gate := rapid.Custom(func(t *rapid.T) v1alpha1.Gate {
 		g := v1alpha1.Gate{Name: rapid.SampledFrom(names).Draw(t, "name"), Disabled: rapid.Bool().Draw(t, "disabled")}
 		g.Severity = v1alpha1.Severity(rapid.SampledFrom([]string{"", "error", "warning", "note"}).Draw(t, "severity"))
-		if builtInOf(g.Name) == nil {
+		if builtInOf(g.Name) == nil || rapid.Bool().Draw(t, "own") {
 			g.Expr = rapid.SampledFrom([]string{"true", "false"}).Draw(t, "expr")
 		}
 		if g.Name == "budget" {

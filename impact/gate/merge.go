@@ -66,7 +66,7 @@ func gateOf(gates []v1alpha1.Gate, name string) *v1alpha1.Gate {
 func weakened(base, head *v1alpha1.Gate) string {
 	if head == nil {
 		b := builtInOf(base.Name)
-		if b == nil || b.off {
+		if b == nil || b.off || base.Expr != "" {
 			return "removed"
 		}
 		head = &v1alpha1.Gate{Name: base.Name} // as by default

@@ -133,6 +133,7 @@ func TestReference(t *testing.T) {
 }
 
 func reference(t *testing.T) string {
+	t.Helper()
 	var b strings.Builder
 	b.WriteString(`# Gates
 
@@ -144,8 +145,8 @@ A gate is a rule that a change must pass before it is merged. Bulkhead has some 
 
 | field | |
 |---|---|
-| ` + "`name`" + ` | a DNS label, once in a fleet. The name of a built-in gate adjusts that one |
-| ` + "`expr`" + ` | a [CEL](https://cel.dev) expression over ` + "`impact`" + ` that is true for a change that passes; a built-in gate has none |
+| ` + "`name`" + ` | a DNS label, once in a fleet. The name of a built-in gate, without ` + "`expr`" + `, adjusts that one |
+| ` + "`expr`" + ` | a [CEL](https://cel.dev) expression over ` + "`impact`" + ` that is true for a change that passes. Left out, the name is a built-in gate's; given for such a name, it takes its place |
 | ` + "`message`" + ` | what is wrong with a change that does not pass, in one line |
 | ` + "`severity`" + ` | ` + "`error`, `warning` or `note`" + `: what a change that does not pass counts as. A note fails nothing. Unset: ` + "`error`" + `, or the built-in gate's own |
 | ` + "`disabled`" + ` | switches the gate off |
@@ -164,9 +165,9 @@ judges it all the same, and the finding ` + "`" + RuleChanged + "`" + ` says so.
 		}
 		fmt.Fprintf(&b, "### `%s`\n\nAsks for: %s. Severity %s, %s.\n%s\nCure: %s.\n\n", g.name, g.asks, g.severity, on, g.why, g.hint)
 	}
-	b.WriteString("`prod-alone` and `data-deletion` read the following: an environment is production when one of the words of its name is `prod`, `production` or\n" +
-		"`live`, and none is `non`, `not` or `pre`; data is what the risks `pvc-deleted`, `pv-deleted`, `namespace-deleted`, `crd-deleted` and\n" +
-		"`statefulset-deleted` are about, and `object-recreated` and `move-deletes` as errors of the same kinds of objects.\n\n" +
+	b.WriteString("What they read: for `prod-alone`, an environment is production when one of the words of its name is `prod`, `production` or\n" +
+		"`live`, and none is `non`, `not` or `pre`; for\n`data-deletion`, data is what the risks `pvc-deleted`, `pv-deleted`, `namespace-deleted`, `crd-deleted` and\n" +
+		"`statefulset-deleted` are about, but for notes, and `object-recreated` and `move-deletes` as errors of the same kinds of objects. `applies` counts the risks\n`new-failure`, `immutable-field` and `apply-refused`. What a waiver accepts is not counted.\n\n" +
 		"## Expressions\n\nAn expression has the [standard functions and macros](https://github.com/google/cel-spec/blob/master/doc/langdef.md) of CEL, and on strings\n" +
 		"`charAt`, `indexOf`, `lastIndexOf`, `lowerAscii`, `replace`, `split`, `substring`, `trim` and `upperAscii`. It is of type bool, ")
 	fmt.Fprintf(&b, "has at most %d\nbytes and costs at most %d steps. One that cannot be evaluated is *broken*, which counts as failed. "+
@@ -233,6 +234,7 @@ type documentedType struct {
 
 // documented reads the comments of value.go. Each exported field has one, and a name for CEL that is its own in lower case.
 func documented(t *testing.T) map[string]documentedType {
+	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "value.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)

@@ -20,10 +20,10 @@ const NewFailure = "new-failure"
 
 func isGate(rule string) bool { return strings.HasPrefix(rule, gate.Rule("")) }
 
-// decides reports whether findings of a rule count for the verdict: gates and waivers do, a risk
-// does through a gate.
+// decides reports whether findings of a rule count for the verdict: gates do and waivers that have expired; a risk
+// does through a gate. A waiver that nothing needs any more is to be cleaned up, whoever's change it is.
 func decides(rule string) bool {
-	return isGate(rule) || strings.HasPrefix(rule, "waiver-") || rule == gate.RuleChanged
+	return isGate(rule) || rule == waiver.Expired || rule == gate.RuleChanged
 }
 
 // decide finds what is wrong: risks, failures, gates that fail, waivers at fault.

@@ -58,33 +58,69 @@ func unified(before, after string) Diff {
 // Lines is the difference of two texts by lines, with so many equal ones around what differs. It is
 // empty for equal texts.
 func Lines(before, after string, around int) []Line {
-	lines := []Line{}
-	u, err := udiff.ToUnifiedDiff("", "", before, udiff.Lines(before, after), around)
-	if err != nil {
-		return lines // never: the edits are those of the text
+	all := &marked{}
+	at := 0
+	for _, e := range udiff.Lines(before, after) {
+		all.add(" ", before[at:e.Start])
+		all.add("-", before[e.Start:e.End])
+		all.add("+", e.New)
+		at = e.End
 	}
-	for i, h := range u.Hunks {
-		if i > 0 {
-			lines = append(lines, Line{Op: "@"})
+	if len(all.lines) == 0 {
+		return []Line{}
+	}
+	all.add(" ", before[at:])
+	return all.window(around)
+}
+
+// marked are the lines of two texts, each once where they are equal.
+type marked struct {
+	lines         []Line
+	before, after int // lines of each so far
+}
+
+func (m *marked) add(op, text string) {
+	for line := range strings.Lines(text) {
+		l := Line{Op: op, Text: phrase.Clip(strings.TrimSuffix(line, "\n"), mostLine)}
+		if op != "+" {
+			m.before++
+			l.Before = m.before
 		}
-		x, y := max(1, h.FromLine), max(1, h.ToLine)
-		for _, l := range h.Lines {
-			line := Line{Text: phrase.Clip(strings.TrimSuffix(l.Content, "\n"), mostLine)}
-			switch l.Kind {
-			case udiff.Delete:
-				line.Op, line.Before = "-", x
-				x++
-			case udiff.Insert:
-				line.Op, line.After = "+", y
-				y++
-			default:
-				line.Op, line.Before, line.After = " ", x, y
-				x, y = x+1, y+1
+		if op != "-" {
+			m.after++
+			l.After = m.after
+		}
+		m.lines = append(m.lines, l)
+	}
+}
+
+// window leaves out equal lines that are far from what differs.
+func (m *marked) window(around int) []Line {
+	out := []Line{}
+	near := -1 // the last line that is shown after what differs
+	next := 0  // the next line that differs, from i on
+	skipped := false
+	for i := range m.lines {
+		for next = max(next, i); next < len(m.lines) && m.lines[next].Op == " "; next++ {
+			if next > i+around {
+				break
 			}
-			lines = append(lines, line)
 		}
+		differs := next < len(m.lines) && m.lines[next].Op != " "
+		if m.lines[i].Op != " " {
+			near = i + around
+		}
+		if i > near && (!differs || next > i+around) {
+			skipped = true
+			continue
+		}
+		if skipped && len(out) > 0 {
+			out = append(out, Line{Op: "@"})
+		}
+		skipped = false
+		out = append(out, m.lines[i])
 	}
-	return lines
+	return out
 }
 
 // Value is what an edit leads from or to, as one line of JSON or as the plain text of a string.

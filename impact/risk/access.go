@@ -14,19 +14,20 @@ const rbacGroup = "rbac.authorization.k8s.io"
 
 // accessRules are about who may do what with the API server.
 func accessRules() []rule {
+	k := bindings{}
 	return []rule{
 		{Rule: finding.Rule{
 			ID: "rbac-widened", Severity: finding.Warning, Title: "A role grants more",
 			Why: "Whoever holds the role may do it at once. Wildcards, impersonate, escalate and bind, secrets, a shell in a pod and tokens lead to " +
 				"what others own, and are errors. A role that is new grants nothing until it is bound, and is told one step lower.",
 			Hint: "name the verbs, resources and objects that are needed, and no wildcards",
-		}, change: roleWidened},
+		}, change: k.roleWidened},
 		{Rule: finding.Rule{
 			ID: "rbac-bound", Severity: finding.Warning, Title: "Somebody gets a role",
 			Why: "The subjects may do at once what the role grants. To give away cluster-admin or a role without bounds, or anything to everybody, is an error; " +
 				"a role that only reads what is no secret is a note.",
 			Hint: "bind a narrow role, in one namespace, to one service account",
-		}, change: roleBound},
+		}, change: k.roleBound},
 		{Rule: finding.Rule{
 			ID: "rbac-aggregated", Severity: finding.Warning, Title: "The rules of a role become part of others",
 			Why:  "A ClusterRole with a label rbac.authorization.k8s.io/aggregate-to-edit, for instance, adds its rules to the role edit, for all who hold that in any namespace.",
@@ -75,7 +76,7 @@ func isRole(ch *impact.Change) bool {
 	return isKind(ch, rbacGroup, "Role") || isKind(ch, rbacGroup, "ClusterRole")
 }
 
-func roleWidened(x *context, ch *impact.Change) []Risk {
+func (k bindings) roleWidened(x *context, ch *impact.Change) []Risk {
 	if !isRole(ch) || ch.After == nil {
 		return nil
 	}
@@ -87,16 +88,16 @@ func roleWidened(x *context, ch *impact.Change) []Risk {
 	if ch.Before == nil {
 		does = "grants"
 	}
-	k := told(ch, "rules", "%s %s: %s%s", called(ch), does, shownFew(ch, worded(more)), holders(x.after, ch))
-	k.Severity = severityOf(mightiest(more))
+	r := told(ch, "rules", "%s %s: %s%s", called(ch), does, shownFew(ch, worded(more)), k.holders(x.after, ch))
+	r.Severity = severityOf(mightiest(more))
 	if !whole {
-		k = told(ch, "rules", "%s has too many rules to compare: it may grant anything", called(ch))
-		k.Severity = finding.Error
+		r = told(ch, "rules", "%s has too many rules to compare: it may grant anything", called(ch))
+		r.Severity = finding.Error
 	}
-	if ch.Before == nil && holders(x.before, ch) == "" {
-		k.Severity = lower(k.Severity)
+	if ch.Before == nil && k.holders(x.before, ch) == "" {
+		r.Severity = lower(r.Severity)
 	}
-	return []Risk{k}
+	return []Risk{r}
 }
 
 // severityOf is how bad it is that a role grants something more.
@@ -116,9 +117,9 @@ func lower(s finding.Severity) finding.Severity {
 }
 
 // holders says who holds the role of a change on a cluster, "" for nobody that is rendered.
-func holders(c *render.Cluster, ch *impact.Change) string {
+func (k bindings) holders(c *render.Cluster, ch *impact.Change) string {
 	var names []string
-	for b := range bindingsOf(c) {
+	for _, b := range k.of(c) {
 		if b.role == ch.ID.Name && b.kind == ch.ID.Kind && (b.kind == "ClusterRole" || b.namespace == ch.ID.Namespace) {
 			for _, s := range b.subjects {
 				names = append(names, s.String())

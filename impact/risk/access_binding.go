@@ -1,7 +1,6 @@
 package risk
 
 import (
-	"iter"
 	"slices"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
@@ -33,7 +32,8 @@ func (s subject) everybody() bool {
 type binding struct {
 	namespace  string // "" for the whole cluster
 	kind, role string
-	subjects   []subject
+	subjects   []subject // without duplicates
+	has        map[subject]bool
 }
 
 // bindingOf reads a RoleBinding or ClusterRoleBinding; the zero binding for none.
@@ -42,7 +42,7 @@ func bindingOf(o *object.Object) binding {
 		return binding{}
 	}
 	m := body(o)
-	b := binding{kind: text(m, "roleRef", "kind"), role: text(m, "roleRef", "name")}
+	b := binding{kind: text(m, "roleRef", "kind"), role: text(m, "roleRef", "name"), has: map[subject]bool{}}
 	if o.ID.Kind == "RoleBinding" {
 		b.namespace = o.ID.Namespace
 	}
@@ -55,34 +55,36 @@ func bindingOf(o *object.Object) binding {
 		case one.namespace == "":
 			one.namespace = b.namespace
 		}
-		if one.name != "" && !slices.Contains(b.subjects, one) {
-			b.subjects = append(b.subjects, one)
+		if one.name != "" && !b.has[one] {
+			b.subjects, b.has[one] = append(b.subjects, one), true
 		}
 	}
 	return b
 }
 
-// bindingsOf are those that are rendered for a cluster; none for nil.
-func bindingsOf(c *render.Cluster) iter.Seq[binding] {
-	return func(yield func(binding) bool) {
-		if c == nil {
-			return
-		}
-		for o := range c.Objects.All() {
-			if o.ID.Group == rbacGroup {
-				if b := bindingOf(o); b.role != "" && !yield(b) {
-					return
-				}
-			}
+// bindings are those that are rendered for clusters: each is read once.
+type bindings map[*render.Cluster][]binding
+
+// of are those of a cluster; none for nil.
+func (k bindings) of(c *render.Cluster) []binding {
+	if all, read := k[c]; read || c == nil {
+		return all
+	}
+	var all []binding
+	for o := range c.Objects.All() {
+		if b := bindingOf(o); b.role != "" {
+			all = append(all, b)
 		}
 	}
+	k[c] = all
+	return all
 }
 
 // holds reports whether b gives s at least what other gives it.
 func (b binding) holds(other binding, s subject) bool {
 	same := b.kind == other.kind && b.role == other.role
 	wide := b.kind == "ClusterRole" && b.role == "cluster-admin"
-	return (same || wide) && (b.namespace == other.namespace || b.namespace == "") && slices.Contains(b.subjects, s)
+	return (same || wide) && (b.namespace == other.namespace || b.namespace == "") && b.has[s]
 }
 
 // means is how far the role of a binding leads on a cluster, and whether that is known.
@@ -114,9 +116,9 @@ func (b binding) means(c *render.Cluster) (might, bool) {
 }
 
 // mightyRoleOf names a role without bounds that a subject holds everywhere on a cluster, "" for none.
-func mightyRoleOf(c *render.Cluster, s subject) string {
-	for b := range bindingsOf(c) {
-		if b.namespace == "" && slices.Contains(b.subjects, s) {
+func (k bindings) mightyRoleOf(c *render.Cluster, s subject) string {
+	for _, b := range k.of(c) {
+		if b.namespace == "" && b.has[s] {
 			if m, _ := b.means(c); m == boundless {
 				return b.role
 			}
@@ -125,7 +127,7 @@ func mightyRoleOf(c *render.Cluster, s subject) string {
 	return ""
 }
 
-func roleBound(x *context, ch *impact.Change) []Risk {
+func (k bindings) roleBound(x *context, ch *impact.Change) []Risk {
 	is := bindingOf(ch.After)
 	if is.role == "" || opaque(is.role) {
 		return nil
@@ -140,7 +142,7 @@ func roleBound(x *context, ch *impact.Change) []Risk {
 	if len(gets) == 0 {
 		return nil
 	}
-	for b := range bindingsOf(x.before) { // also one that has gone, or was called something else
+	for _, b := range k.of(x.before) { // also one that has gone, or was called something else
 		gets = slices.DeleteFunc(gets, func(s subject) bool { return b.holds(is, s) })
 	}
 	if len(gets) == 0 {
@@ -157,14 +159,14 @@ func roleBound(x *context, ch *impact.Change) []Risk {
 	for _, s := range gets {
 		names = append(names, s.String())
 	}
-	k := told(ch, "subjects", "%s gives %s %s to %s%s", called(ch), show(ch, is.kind), show(ch, is.role)+" "+where, shownFew(ch, names), meaning(m, known))
+	r := told(ch, "subjects", "%s gives %s %s to %s%s", called(ch), show(ch, is.kind), show(ch, is.role)+" "+where, shownFew(ch, names), meaning(m, known))
 	switch {
 	case gets[0].everybody(), m == boundless:
-		k.Severity = finding.Error
+		r.Severity = finding.Error
 	case known && m == plainRead:
-		k.Severity = finding.Note
+		r.Severity = finding.Note
 	}
-	return []Risk{k}
+	return []Risk{r}
 }
 
 func meaning(m might, known bool) string {

@@ -1,6 +1,7 @@
 package risk
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,11 +31,6 @@ func policies(rules []any) []policy {
 		}
 	}
 	return out
-}
-
-// size counts what p names.
-func (p policy) size() int {
-	return len(p.verbs) + len(p.groups) + len(p.resources) + len(p.names) + len(p.urls)
 }
 
 // grant is a policy of one verb on one resource, or URL.
@@ -106,7 +102,7 @@ func (p policy) each(do func(grant) bool) bool {
 }
 
 // mostCompared bounds the work of one comparison: hostile roles name thousands of everything.
-const mostCompared = 1 << 20
+const mostCompared = 1 << 17
 
 // widened is what the policies of after allow and those of before do not, the mightiest first. When there
 // is too much to compare it is nothing, and whole is false.
@@ -198,10 +194,10 @@ func mightiest(grants []grant) might {
 }
 
 func compareGrants(a, b grant) int {
-	if c := int(b.might()) - int(a.might()); c != 0 {
-		return c
-	}
-	return strings.Compare(fmt.Sprintf("%q", a), fmt.Sprintf("%q", b))
+	return cmp.Or(
+		cmp.Compare(b.might(), a.might()), cmp.Compare(a.url, b.url), cmp.Compare(a.group, b.group), cmp.Compare(a.resource, b.resource),
+		rankBool(a.named)-rankBool(b.named), cmp.Compare(a.name, b.name), cmp.Compare(a.verb, b.verb),
+	)
 }
 
 // String is what a grant lets do: "get secrets", "create deployments.apps", "update leases.coordination.k8s.io

@@ -104,6 +104,6 @@ func placeRules() []rule {
 			Why: "What it may write is bounded by its service account. Without one it is applied with the rights of the controller, which owns the " +
 				"cluster: whoever may write to its source does, too.",
 			Hint: "keep spec.serviceAccountName, and set --default-service-account for those that have none",
-		}, change: applierAccount},
+		}, change: bindings{}.applierAccount},
 	}
 }

@@ -49,6 +49,9 @@ func applierDeleted(x *context, ch *impact.Change) []Risk {
 		return nil
 	}
 	if ch.Fate == impact.Orphaned {
+		if x.Gone {
+			return nil // told of the cluster as a whole
+		}
 		k := told(ch, "", "%s leaves Git but stays in the cluster, and goes on applying", called(ch))
 		k.Severity = finding.Warning
 		return []Risk{k}
@@ -57,16 +60,20 @@ func applierDeleted(x *context, ch *impact.Change) []Risk {
 		return []Risk{told(ch, "", "%s is deleted, and what it applied, which is not known, with it", called(ch))}
 	}
 	objects := follow(x, before)
+	is := "is"
+	if ch.Fate == impact.Unsure {
+		is = "may be"
+	}
 	var k Risk
 	switch {
 	case len(objects) == 0:
-		k = told(ch, "", "%s is deleted; none of its objects goes with it", called(ch))
+		k = told(ch, "", "%s %s deleted; none of its objects goes with it", called(ch), is)
 		k.Severity = finding.Note
 	case !collects(before):
-		k = told(ch, "", "%s is deleted, and what it applied stays in the cluster with nobody to look after it (%s): %s", called(ch), plural(len(objects), "object"), namesOf(objects))
+		k = told(ch, "", "%s %s deleted, and what it applied stays in the cluster with nobody to look after it (%s): %s", called(ch), is, plural(len(objects), "object"), namesOf(objects))
 		k.Severity = finding.Warning
 	default:
-		k = told(ch, "", "%s is deleted, and %s with it: %s", called(ch), plural(len(objects), "object"), namesOf(objects))
+		k = told(ch, "", "%s %s deleted, and %s with it: %s", called(ch), is, plural(len(objects), "object"), namesOf(objects))
 	}
 	return []Risk{k}
 }

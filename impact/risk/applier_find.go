@@ -39,7 +39,16 @@ func calledApplier(a object.Applier) string { return calledID(objectID(a)) }
 // held is an applier whose object is on the cluster in question, wherever it writes to.
 type held struct {
 	*render.Applier
-	spec map[string]any // of its object; nil when that is not rendered
+	home *render.Cluster
+}
+
+// spec is that of its object; nil when that is not rendered.
+func (h held) spec() map[string]any {
+	if h.home == nil {
+		return nil
+	}
+	o, _ := h.home.Objects.Get(objectID(h.Applier.Applier))
+	return dict(body(o), "spec")
 }
 
 // appliers are those whose objects are on the cluster of x, before or after the change, in the order of the
@@ -55,12 +64,7 @@ func (x *context) appliers(fleet *render.Result) []held {
 			if a.Home != x.Name {
 				continue
 			}
-			h := held{Applier: a}
-			if home != nil {
-				o, _ := home.Objects.Get(objectID(a.Applier))
-				h.spec = dict(body(o), "spec")
-			}
-			out = append(out, h)
+			out = append(out, held{a, home})
 		}
 	}
 	return out
@@ -73,11 +77,11 @@ func (x *context) applier(ch *impact.Change) (before, after *render.Applier) {
 	if id == (object.Applier{}) {
 		return nil, nil
 	}
-	find := func(fleet *render.Result) *render.Applier {
-		if fleet == nil {
+	find := func(here *render.Cluster, fleet *render.Result) *render.Applier {
+		if here == nil || fleet == nil {
 			return nil
 		}
-		for _, c := range fleet.Clusters {
+		for _, c := range slices.Concat([]*render.Cluster{here}, fleet.Clusters) { // nearly all write to where they are
 			for _, a := range c.Appliers {
 				if a.Home == x.Name && a.Applier == id {
 					return a
@@ -86,7 +90,7 @@ func (x *context) applier(ch *impact.Change) (before, after *render.Applier) {
 		}
 		return nil
 	}
-	return find(x.fleet[0]), find(x.fleet[1])
+	return find(x.before, x.fleet[0]), find(x.after, x.fleet[1])
 }
 
 // objectsOf are the objects that an applier applies, or would when resumed; nil for none.

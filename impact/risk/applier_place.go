@@ -47,7 +47,7 @@ func namespaceChanged(x *context, ch *impact.Change) []Risk {
 // applierAccount compares the service accounts as which two sides apply.
 //
 // Source: kustomize-controller v1.9.5 and helm-controller v1.6.4, --default-service-account.
-func applierAccount(x *context, ch *impact.Change) []Risk {
+func (b bindings) applierAccount(x *context, ch *impact.Change) []Risk {
 	if !isApplier(ch) || !updated(ch) {
 		return nil
 	}
@@ -68,7 +68,7 @@ func applierAccount(x *context, ch *impact.Change) []Risk {
 		return nil // fewer rights than the controller's
 	}
 	k := told(ch, field, "%s is applied as service account %s instead of %s", called(ch), show(ch, is), show(ch, was))
-	if role := mightyRoleOf(x.after, subject{"ServiceAccount", ch.ID.Namespace, is}); role != "" {
+	if role := b.mightyRoleOf(x.after, subject{"ServiceAccount", ch.ID.Namespace, is}); role != "" {
 		k = told(ch, field, "%s is applied as service account %s instead of %s, and so with all the rights of %s", called(ch), show(ch, is), show(ch, was), show(ch, role))
 		k.Severity = finding.Error
 	}

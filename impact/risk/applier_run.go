@@ -12,7 +12,21 @@ import (
 
 func suspends(o *object.Object) bool { return flag(body(o), "spec", "suspend") }
 
-// isApplier reports whether the change is of an applier, on the sides that are asked for.
+// missing are those of a list that are not in another.
+func missing(from, in []string) (out []string) {
+	has := map[string]bool{}
+	for _, s := range in {
+		has[s] = true
+	}
+	for _, s := range from {
+		if !has[s] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// isApplier reports whether the change is of the object of an applier.
 func isApplier(ch *impact.Change) bool { return applierID(ch.ID) != (object.Applier{}) }
 
 func applierSuspended(x *context, ch *impact.Change) []Risk {
@@ -35,7 +49,7 @@ func applierResumed(x *context, ch *impact.Change) []Risk {
 	_, after := x.applier(ch)
 	objects := objectsOf(after)
 	if after == nil || after.State != render.Built {
-		return []Risk{told(ch, "spec.suspend", "%s is resumed: all that waited is applied at once, and what that is is not known", called(ch))}
+		return []Risk{told(ch, "spec.suspend", "%s is resumed: all that waited is applied at once, and nothing is known of it", called(ch))}
 	}
 	prunes := ""
 	if after.Prune {
@@ -84,14 +98,6 @@ func dependsChanged(_ *context, ch *impact.Change) []Risk {
 		return nil
 	}
 	was, is := depends(ch.Before), depends(ch.After)
-	missing := func(from, in []string) (out []string) {
-		for _, n := range from {
-			if !slices.Contains(in, n) {
-				out = append(out, n)
-			}
-		}
-		return out
-	}
 	var does []string
 	if gone := missing(was, is); len(gone) > 0 {
 		does = append(does, "no longer waits for "+shownFew(ch, gone))

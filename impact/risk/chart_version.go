@@ -2,6 +2,7 @@ package risk
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -15,7 +16,7 @@ import (
 // chartPair are those of the chart of a release on both sides, and where the change shows.
 type chartPair struct {
 	was, is string
-	release object.Applier
+	of      string // the release, or the source of the chart
 	field   string
 }
 
@@ -24,22 +25,22 @@ type chartPair struct {
 func chartVersions(x *context, ch *impact.Change) (chartPair, bool) {
 	if isRelease(ch) {
 		before, after := x.applier(ch)
-		v := chartPair{release: applierID(ch.ID), field: "spec.chart.spec.version"}
+		v := chartPair{of: calledID(ch.ID), field: "spec.chart.spec.version"}
 		if chartOf(ch.After) == nil {
 			v.field = "spec.chartRef"
 		}
 		v.was, v.is = versionOf(before, ch.Before), versionOf(after, ch.After)
 		return v, updated(ch)
 	}
-	if isKind(ch, sourceGroup, "HelmChart") || !updated(ch) && ch.Kind != impact.Added && ch.Kind != impact.Removed {
-		return chartPair{}, false
+	if isKind(ch, sourceGroup, "HelmChart") || isKind(ch, sourceGroup, "OCIRepository") {
+		return sourceVersions(x, ch)
 	}
 	owner := ch.Owner()
 	if owner.Kind != "HelmRelease" || x.before == nil || x.after == nil {
 		return chartPair{}, false
 	}
 	before, after := x.before.Applier(owner), x.after.Applier(owner)
-	v := chartPair{release: owner, was: versionOf(before, nil), is: versionOf(after, nil)}
+	v := chartPair{of: calledApplier(owner), was: versionOf(before, nil), is: versionOf(after, nil)}
 	if v.was == v.is || before == nil || after == nil {
 		return v, false
 	}
@@ -52,6 +53,23 @@ func chartVersions(x *context, ch *impact.Change) (chartPair, bool) {
 		}
 	}
 	return v, false
+}
+
+// sourceVersions reads the versions of a chart that is not at hand from the object that it is fetched by: when it is at
+// hand, the release tells.
+func sourceVersions(x *context, ch *impact.Change) (chartPair, bool) {
+	if !updated(ch) {
+		return chartPair{}, false
+	}
+	v := chartPair{of: calledID(ch.ID), field: "spec.version", was: text(body(ch.Before), "spec", "version"), is: text(body(ch.After), "spec", "version")}
+	if ch.ID.Kind == "OCIRepository" {
+		v.field, v.was, v.is = "spec.ref.tag", text(body(ch.Before), "spec", "ref", "tag"), text(body(ch.After), "spec", "ref", "tag")
+	}
+	if v.was == v.is || !exact(v.was) || !exact(v.is) {
+		return v, false
+	}
+	readers, _ := x.reading(ch.ID)
+	return v, slices.ContainsFunc(readers, func(a held) bool { return a.Release != nil && a.Release.Version == "" })
 }
 
 // sameObject reports whether the object that a release is of is the same on both sides: then no other
@@ -100,7 +118,7 @@ func chartVersion(id string) func(*context, *impact.Change) []Risk {
 		if !ok || v.was == v.is || chartStep(v.was, v.is) != id {
 			return nil
 		}
-		return []Risk{told(ch, v.field, "the chart of %s goes from %s to %s", calledApplier(v.release), show(ch, v.was), show(ch, v.is))}
+		return []Risk{told(ch, v.field, "the chart of %s goes from %s to %s", v.of, show(ch, v.was), show(ch, v.is))}
 	}
 }
 

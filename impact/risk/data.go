@@ -16,6 +16,7 @@ func dataRules() []rule {
 }
 
 func deletionRules() []rule {
+	all := &inventory{}
 	return []rule{
 		{change: claimDeleted, Rule: finding.Rule{
 			ID: "pvc-deleted", Severity: finding.Error, Title: "A PersistentVolumeClaim is deleted",
@@ -37,7 +38,7 @@ func deletionRules() []rule {
 			Why:  "All of its pods stop at once, in no order. The claims of its templates stay, unless its retention policy deletes them with it.",
 			Hint: "see that nothing uses it, back up its data, and scale it down to zero before it is deleted",
 		}},
-		{change: secretDeleted, Rule: finding.Rule{
+		{change: all.secretDeleted, Rule: finding.Rule{
 			ID: "secret-deleted", Severity: finding.Warning, Title: "A Secret is deleted",
 			Why:  "Pods that use it keep what they have read, and do not start again without it. Nobody can get a deleted key or password back from the cluster.",
 			Hint: "see that nothing refers to it and that its content is kept elsewhere",
@@ -51,8 +52,9 @@ func deletionRules() []rule {
 }
 
 func leavingRules() []rule {
+	all := &inventory{}
 	return []rule{
-		{change: movedUnsafe, Rule: finding.Rule{
+		{change: all.movedUnsafe, Rule: finding.Rule{
 			ID: "move-deletes", Severity: finding.Warning, Title: "An object changes its owner and may be deleted on the way",
 			Why:  "The applier that lets it go deletes it, unless the one that takes it over has applied it before. Nothing decides which of them comes first.",
 			Hint: "annotate it kustomize.toolkit.fluxcd.io/prune: disabled in a commit before this one, and take that off when the new owner has it",
@@ -95,7 +97,7 @@ func claimDeleted(_ *context, ch *impact.Change) []Risk {
 	if v := get(body(ch.Before), "spec", "resources", "requests", "storage"); v != nil {
 		size = " of " + show(ch, v)
 	}
-	return []Risk{told(ch, "", "the claim%s %s, and with it the data of its volume, unless that is retained%s", size, fate, because(ch))}
+	return []Risk{told(ch, "", "%s%s %s, and with it the data of its volume, unless that is retained%s", called(ch), size, fate, because(ch))}
 }
 
 func volumeDeleted(_ *context, ch *impact.Change) []Risk {
@@ -104,9 +106,9 @@ func volumeDeleted(_ *context, ch *impact.Change) []Risk {
 		return nil
 	}
 	if text(body(ch.Before), "spec", "persistentVolumeReclaimPolicy") == "Delete" {
-		return []Risk{told(ch, "", "the volume %s, and its storage with it, as its reclaim policy is Delete%s", fate, because(ch))}
+		return []Risk{told(ch, "", "%s %s, and its storage with it, as its reclaim policy is Delete%s", called(ch), fate, because(ch))}
 	}
-	return []Risk{told(ch, "", "the volume %s: its storage stays, and the claim that is bound to it loses it%s", fate, because(ch))}
+	return []Risk{told(ch, "", "%s %s: its storage stays, and the claim that is bound to it loses it%s", called(ch), fate, because(ch))}
 }
 
 func namespaceDeleted(x *context, ch *impact.Change) []Risk {
@@ -129,7 +131,7 @@ func namespaceDeleted(x *context, ch *impact.Change) []Risk {
 	if now := len(x.rendered(1, in)); now > 0 {
 		what += ", and " + fmt.Sprint(now) + " after"
 	}
-	return []Risk{told(ch, "", "the Namespace %s, with everything in it; %s%s", fate, what, because(ch))}
+	return []Risk{told(ch, "", "%s %s, with everything in it; %s%s", called(ch), fate, what, because(ch))}
 }
 
 func statefulSetDeleted(_ *context, ch *impact.Change) []Risk {
@@ -145,36 +147,36 @@ func statefulSetDeleted(_ *context, ch *impact.Change) []Risk {
 	default:
 		claims = "; the claims of its templates stay"
 	}
-	return []Risk{told(ch, "", "the StatefulSet %s%s%s", fate, claims, because(ch))}
+	return []Risk{told(ch, "", "%s %s%s%s", called(ch), fate, claims, because(ch))}
 }
 
-func secretDeleted(x *context, ch *impact.Change) []Risk {
+func (v *inventory) secretDeleted(x *context, ch *impact.Change) []Risk {
 	fate := fateOf(ch)
-	if fate == "" || !isKind(ch, "", "Secret") || ch.Replaces != nil || x.goneWith(ch) {
+	if fate == "" || !isKind(ch, "", "Secret") || ch.Replaces != nil || v.goneWith(x, ch) {
 		return nil
 	}
-	return []Risk{told(ch, "", "the Secret %s%s", fate, because(ch))}
+	return []Risk{told(ch, "", "%s %s%s", called(ch), fate, because(ch))}
 }
 
 func recreated(_ *context, ch *impact.Change) []Risk {
 	if ch.Recreated == "" {
 		return nil
 	}
-	k := told(ch, "", "is deleted and created again: %s", ch.Recreated)
+	k := told(ch, "", "%s is deleted and created again: %s", called(ch), ch.Recreated)
 	if l := lost(ch); l != "" {
-		k = told(ch, "", "is deleted, with %s, and created again: %s", l, ch.Recreated)
+		k = told(ch, "", "%s is deleted, with %s, and created again: %s", called(ch), l, ch.Recreated)
 		k.Severity = finding.Error
 	}
 	return []Risk{k}
 }
 
-func movedUnsafe(x *context, ch *impact.Change) []Risk {
-	if ch.Kind != impact.Moved || ch.Recreated != "" || ch.Fate != impact.Deleted && ch.Fate != impact.Unsure || x.goneWith(ch) {
+func (v *inventory) movedUnsafe(x *context, ch *impact.Change) []Risk {
+	if ch.Kind != impact.Moved || ch.Recreated != "" || ch.Fate != impact.Deleted && ch.Fate != impact.Unsure || v.goneWith(x, ch) {
 		return nil
 	}
-	k := told(ch, "", "may be deleted on its way to another owner%s", because(ch))
+	k := told(ch, "", "%s may be deleted on its way to another owner%s", called(ch), because(ch))
 	if ch.Fate == impact.Deleted {
-		k = told(ch, "", "is deleted on its way to another owner%s", because(ch))
+		k = told(ch, "", "%s is deleted on its way to another owner%s", called(ch), because(ch))
 		k.Severity = finding.Error
 	}
 	if l := lost(ch); l != "" {
@@ -188,7 +190,7 @@ func orphaned(x *context, ch *impact.Change) []Risk {
 	if ch.Kind != impact.Removed || ch.Fate != impact.Orphaned || ch.Before == nil || ch.Replaces != nil {
 		return nil
 	}
-	k := told(ch, "", "stays in the cluster, and nobody looks after it%s", because(ch))
+	k := told(ch, "", "%s stays in the cluster, and nobody looks after it%s", called(ch), because(ch))
 	switch {
 	case podOf(ch.Before).has() || lost(ch) != "" || standing(ch.ID):
 		k.Severity = finding.Warning
@@ -244,21 +246,6 @@ func (x *context) rendered(side int, is func(*object.Object) bool) (out []*objec
 		}
 	}
 	return out
-}
-
-// goneWith reports whether the change's object goes because its Namespace or its kind is
-// deleted, of which there is a risk already.
-func (x *context) goneWith(ch *impact.Change) bool {
-	return slices.ContainsFunc(x.Changes, func(o *impact.Change) bool {
-		switch {
-		case o.Kind != impact.Removed || o.Fate != impact.Deleted || o.Before == nil:
-			return false
-		case isKind(o, "", "Namespace"):
-			return o.ID.Name == ch.ID.Namespace
-		}
-		group, kind := defines(o.Before)
-		return kind != "" && group == ch.ID.Group && kind == ch.ID.Kind
-	})
 }
 
 // count is a number and its noun.

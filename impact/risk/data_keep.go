@@ -50,7 +50,7 @@ func definitionDeleted(x *context, ch *impact.Change) []Risk {
 	if now := len(x.rendered(1, of)); now > 0 {
 		what += ", and " + count(now, "is", "are") + " after"
 	}
-	return []Risk{told(ch, "", "the definition %s, with all objects of kind %s; %s%s", fate, show(ch, kind), what, because(ch))}
+	return []Risk{told(ch, "", "%s %s, with all objects of kind %s; %s%s", called(ch), fate, show(ch, kind), what, because(ch))}
 }
 
 // version is one version of a CustomResourceDefinition.
@@ -118,7 +118,7 @@ func storageMoved(_ *context, ch *impact.Change) []Risk {
 	if was == is || was == "" || is == "" {
 		return nil
 	}
-	return []Risk{told(ch, versionPath(is)+".storage", "objects are stored as %s, and no longer as %s", show(ch, is), show(ch, was))}
+	return []Risk{told(ch, versionPath(is)+".storage", "%s stores objects as %s, and no longer as %s", called(ch), show(ch, is), show(ch, was))}
 }
 
 // keepingRules are about what kept something from being deleted.
@@ -172,7 +172,8 @@ func unkept(_ *context, ch *impact.Change) (out []Risk) {
 			continue
 		}
 		if k.keeps(ch.Before) && !k.keeps(ch.After) {
-			out = append(out, told(ch, fields(k.at...).String(), "is no longer %s: from then on %s", k.value, k.says))
+			field := k.at[len(k.at)-1]
+			out = append(out, told(ch, fields(k.at...).String(), "%s no longer has %s: %s: from then on %s", called(ch), field[strings.LastIndexByte(field, '/')+1:], k.value, k.says))
 		}
 	}
 	return out

@@ -98,7 +98,7 @@ func (v *inventory) stillUsed(x *context, ch *impact.Change) (out []Risk) {
 	}
 	if fate := fateOf(ch); fate != "" {
 		if by := who(v.needing(x, ch.ID, "")); by != "" {
-			out = append(out, told(ch, "", "%s, and pods of %s do not start without it%s", fate, by, because(ch)))
+			out = append(out, told(ch, "", "%s %s, and pods of %s do not start without it%s", called(ch), fate, by, because(ch)))
 		}
 		return out
 	}
@@ -111,7 +111,7 @@ func (v *inventory) stillUsed(x *context, ch *impact.Change) (out []Risk) {
 			continue
 		}
 		if by := who(v.needing(x, ch.ID, key)); by != "" {
-			out = append(out, told(ch, fields("data", key).String(), "key %s is gone, and pods of %s do not start without it", clip(key, mostValue), by))
+			out = append(out, told(ch, fields("data", key).String(), "key %s of %s is gone, and pods of %s do not start without it", clip(key, mostValue), called(ch), by))
 		}
 	}
 	return out

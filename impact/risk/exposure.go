@@ -38,19 +38,20 @@ func reachRules() []rule {
 }
 
 func networkRules() []rule {
+	n := networks{}
 	return []rule{
 		{Rule: finding.Rule{
 			ID: "networkpolicy-removed", Severity: finding.Error, Title: "A policy for the network is deleted",
 			Why: "Pods that no NetworkPolicy selects accept everything, and may connect to everything. When others still hold for all " +
 				"the pods of the policy, nothing is said.",
 			Hint: "put the new policy in place first, and delete this one with a later change",
-		}, change: policyRemoved},
+		}, change: n.policyRemoved},
 		{Rule: finding.Rule{
 			ID: "networkpolicy-loosened", Severity: finding.Warning, Title: "A NetworkPolicy lets more through",
 			Why: "What is reached more is compared, not the text: peers, ports, and the pods that the policy holds for. That some pods are held by no policy " +
 				"any longer, or that something is open to every peer, is an error.",
 			Hint: "name the peers and ports that are needed",
-		}, change: policyLoosened},
+		}, change: n.policyLoosened},
 	}
 }
 

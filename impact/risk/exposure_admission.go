@@ -75,18 +75,17 @@ func webhooks(ch *impact.Change) []Risk {
 	was, is := read(ch.Before), read(ch.After)
 	var out []Risk
 	for _, name := range sortedKeys(was) {
-		field := "webhooks[name=" + show(ch, name) + "]"
 		before, after := was[name], is[name]
 		switch {
 		case after == nil:
-			out = append(out, told(ch, field, "webhook %s of %s is gone: what it checked is no longer checked", show(ch, name), called(ch)))
+			out = append(out, told(ch, keyed(ch, fields("webhooks"), name), "webhook %s of %s is gone: what it checked is no longer checked", show(ch, name), called(ch)))
 			continue
 		case text(before, "failurePolicy") != "Ignore" && text(after, "failurePolicy") == "Ignore":
-			out = append(out, told(ch, field+".failurePolicy", "webhook %s of %s is passed over when it fails: failurePolicy is Ignore", show(ch, name), called(ch)))
+			out = append(out, told(ch, keyed(ch, fields("webhooks"), name, "failurePolicy"), "webhook %s of %s is passed over when it fails: failurePolicy is Ignore", show(ch, name), called(ch)))
 		}
 		for _, s := range []string{"namespaceSelector", "objectSelector"} {
 			if !among(demands(dict(before, s)), demands(dict(after, s))) {
-				out = append(out, told(ch, field+"."+s, "webhook %s of %s may check fewer objects: its %s asks for more", show(ch, name), called(ch), s))
+				out = append(out, told(ch, keyed(ch, fields("webhooks"), name, s), "webhook %s of %s may check fewer objects: its %s asks for more", show(ch, name), called(ch), s))
 			}
 		}
 	}

@@ -194,7 +194,7 @@ func gatewayOpened(_ *context, ch *impact.Change) []Risk {
 	var out []Risk
 	for _, name := range sortedKeys(is) {
 		before, after := was[name], is[name]
-		field := "spec.listeners[name=" + show(ch, name) + "].allowedRoutes.namespaces"
+		field := keyed(ch, fields("spec", "listeners"), name, "allowedRoutes", "namespaces")
 		switch from := text(after, "from"); {
 		case from == "All" && text(before, "from") != "All":
 			out = append(out, told(ch, field, "listener %s of %s accepts routes of every namespace", show(ch, name), called(ch)))

@@ -12,17 +12,34 @@ import (
 )
 
 // mostPolicies bounds how many policies of a namespace are looked at.
-const mostPolicies = 500
+const mostPolicies = 5000
 
-// networks are the NetworkPolicies of a namespace on a cluster but one.
-func networks(c *render.Cluster, but object.ID) []network {
+// networks are the NetworkPolicies that are rendered for clusters, by namespace: each is read once.
+type networks map[*render.Cluster]map[string][]named
+
+// named is a NetworkPolicy with its name.
+type named struct {
+	name string
+	network
+}
+
+// besides are the policies of a namespace on a cluster but one; none for nil.
+func (n networks) besides(c *render.Cluster, but object.ID) []network {
 	if c == nil {
 		return nil
 	}
+	if n[c] == nil {
+		n[c] = map[string][]named{}
+		for o := range c.Objects.All() {
+			if o.ID.Group == "networking.k8s.io" && o.ID.Kind == "NetworkPolicy" && len(n[c][o.ID.Namespace]) < mostPolicies {
+				n[c][o.ID.Namespace] = append(n[c][o.ID.Namespace], named{o.ID.Name, networkOf(body(o))})
+			}
+		}
+	}
 	var out []network
-	for o := range c.Objects.All() {
-		if o.ID.Group == but.Group && o.ID.Kind == but.Kind && o.ID.Namespace == but.Namespace && o.ID != but && len(out) < mostPolicies {
-			out = append(out, networkOf(body(o)))
+	for _, p := range n[c][but.Namespace] {
+		if p.name != but.Name {
+			out = append(out, p.network)
 		}
 	}
 	return out
@@ -38,7 +55,7 @@ func otherPolicies(id object.ID) bool {
 	}, id.Group+"/"+id.Kind)
 }
 
-func policyRemoved(x *context, ch *impact.Change) []Risk {
+func (n networks) policyRemoved(x *context, ch *impact.Change) []Risk {
 	if ch.Kind != impact.Removed || ch.Fate == impact.Orphaned || x.goneWith(ch) {
 		return nil
 	}
@@ -51,7 +68,7 @@ func policyRemoved(x *context, ch *impact.Change) []Risk {
 		return nil
 	}
 	before := networkOf(body(ch.Before))
-	l := loosen(&before, nil, nil, networks(x.after, ch.ID))
+	l := loosen(&before, nil, nil, n.besides(x.after, ch.ID))
 	if len(l.open) == 0 {
 		return nil
 	}
@@ -67,17 +84,17 @@ func openTo(directions []string) string {
 	return "anything may " + strings.Join(does, " and ")
 }
 
-func policyLoosened(x *context, ch *impact.Change) []Risk {
+func (n networks) policyLoosened(x *context, ch *impact.Change) []Risk {
 	if !isKind(ch, "networking.k8s.io", "NetworkPolicy") || ch.After == nil {
 		return nil
 	}
 	var before *network
 	if ch.Before != nil {
-		n := networkOf(body(ch.Before))
-		before = &n
+		p := networkOf(body(ch.Before))
+		before = &p
 	}
 	after := networkOf(body(ch.After))
-	l := loosen(before, &after, networks(x.before, ch.ID), networks(x.after, ch.ID))
+	l := loosen(before, &after, n.besides(x.before, ch.ID), n.besides(x.after, ch.ID))
 	var out []Risk
 	if len(l.open) > 0 {
 		k := told(ch, "spec", "%s no longer holds for all the pods that it did: for some %s, unless another policy holds", called(ch), openTo(l.open))

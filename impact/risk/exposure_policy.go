@@ -43,7 +43,7 @@ type port struct {
 }
 
 // mostFlows bounds how many flows are read of one policy, and compared.
-const mostFlows = 2000
+const mostFlows = 500
 
 func networkOf(m map[string]any) network {
 	n := network{pods: demands(dict(m, "spec", "podSelector")), isolates: map[string]bool{}, lets: map[string][]flow{}}
@@ -60,16 +60,25 @@ func networkOf(m map[string]any) network {
 			if l := list(r, "ports"); len(l) > 0 {
 				ports = mapped(l, portOf)
 			}
-			for _, p := range peers {
-				for _, q := range ports {
-					if len(n.lets[direction]) < mostFlows {
-						n.lets[direction] = append(n.lets[direction], flow{p, q})
-					}
-				}
-			}
+			n.lets[direction] = append(n.lets[direction], flows(peers, ports, mostFlows-len(n.lets[direction]))...)
 		}
 	}
 	return n
+}
+
+// flows are those from or to all peers on all ports, most of them at most: what is too much is one flow with a
+// peer that cannot be read, which nothing covers.
+func flows(peers []peer, ports []port, most int) []flow {
+	var out []flow
+	for _, p := range peers {
+		for _, q := range ports {
+			if len(out) >= most {
+				return append(out, flow{peer: peer{odd: true}})
+			}
+			out = append(out, flow{p, q})
+		}
+	}
+	return out
 }
 
 func mapped[T any](l []any, read func(map[string]any) T) []T {
@@ -84,8 +93,9 @@ func mapped[T any](l []any, read func(map[string]any) T) []T {
 func peerOf(m map[string]any) peer {
 	if block := dict(m, "ipBlock"); block != nil {
 		p, err := netip.ParsePrefix(text(block, "cidr"))
-		out := peer{block: p.Masked(), odd: err != nil}
-		for _, s := range texts(block, "except") {
+		excepts := texts(block, "except")
+		out := peer{block: p.Masked(), odd: err != nil || len(excepts) > mostDemands}
+		for _, s := range excepts {
 			if but, err := netip.ParsePrefix(s); err == nil {
 				out.but = append(out.but, but.Masked())
 			}
@@ -207,13 +217,31 @@ func grown(direction string, after network, before []network) []flow {
 	if !isolated {
 		return nil
 	}
+	weight := 0
+	for _, h := range had {
+		weight += h.peer.weight()
+	}
 	var more []flow
-	for i, f := range after.lets[direction] {
-		if i*len(had) > mostCompared || !slices.ContainsFunc(had, func(h flow) bool { return h.peer.covers(f.peer) && h.port.covers(f.port) }) {
+	left := mostWork
+	for _, f := range after.lets[direction] {
+		left -= weight * f.peer.weight()
+		if left < 0 || !slices.ContainsFunc(had, func(h flow) bool { return h.port.covers(f.port) && h.peer.covers(f.peer) }) {
 			more = append(more, f)
 		}
 	}
 	return more
+}
+
+// mostWork bounds the comparison of flows.
+const mostWork = 1 << 25
+
+// weight is what a peer costs to compare.
+func (p peer) weight() int {
+	n := 1 + len(p.but)
+	for _, d := range slices.Concat(p.namespaces, p.pods) {
+		n += 1 + len(d.values)
+	}
+	return n
 }
 
 // apart reports whether nothing can meet both.

@@ -11,7 +11,7 @@ type demand struct {
 	values        []string
 }
 
-// demands are those of a label selector: no demands select everything. What is no demand is left out.
+// demands are those of a label selector: no demands select everything. Nothing meets what is no demand.
 func demands(selector map[string]any) []demand {
 	var out []demand
 	for _, k := range sortedKeys(dict(selector, "matchLabels")) {
@@ -21,9 +21,11 @@ func demands(selector map[string]any) []demand {
 	}
 	for _, e := range list(selector, "matchExpressions") {
 		m, _ := e.(map[string]any)
-		if key := text(m, "key"); key != "" {
-			out = append(out, demand{key, text(m, "operator"), texts(m, "values")})
+		d := demand{text(m, "key"), text(m, "operator"), texts(m, "values")}
+		if len(d.values) > mostDemands {
+			d.operator = "" // nothing is known to meet it
 		}
+		out = append(out, d)
 	}
 	return out
 }
@@ -81,7 +83,7 @@ func (d demand) follows(other demand) bool {
 	return false
 }
 
-// mostDemands bounds how many demands of two selectors are compared.
+// mostDemands bounds how many demands of two selectors are compared, and values of one.
 const mostDemands = 100
 
 // among reports whether whatever meets all of a is sure to meet all of b: b selects no less. False may

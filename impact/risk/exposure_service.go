@@ -50,15 +50,15 @@ func internal(o *object.Object) bool {
 	return false
 }
 
-// sourceRanges are the addresses that a load balancer lets in; none for all.
-func sourceRanges(o *object.Object) []netip.Prefix {
+// sourceRanges are the addresses that a load balancer lets in, so many at most; none for all.
+func sourceRanges(o *object.Object, most int) []netip.Prefix {
 	all := texts(body(o), "spec", "loadBalancerSourceRanges")
 	if len(all) == 0 {
 		all = strings.Split(text(body(o), "metadata", "annotations", "service.beta.kubernetes.io/load-balancer-source-ranges"), ",")
 	}
 	var out []netip.Prefix
 	for _, s := range all {
-		if p, err := netip.ParsePrefix(strings.TrimSpace(s)); err == nil && len(out) < mostDemands {
+		if p, err := netip.ParsePrefix(strings.TrimSpace(s)); err == nil && len(out) < most {
 			out = append(out, p.Masked())
 		}
 	}
@@ -87,14 +87,7 @@ func serviceExposed(_ *context, ch *impact.Change) []Risk {
 	if k, opened := rangesOpened(ch); opened && was >= fromInside && is >= fromInside {
 		out = append(out, k)
 	}
-	had := texts(body(ch.Before), "spec", "externalIPs")
-	var more []string
-	for _, ip := range texts(body(ch.After), "spec", "externalIPs") {
-		if !slices.Contains(had, ip) {
-			more = append(more, ip)
-		}
-	}
-	if len(more) > 0 {
+	if more := missing(texts(body(ch.After), "spec", "externalIPs"), texts(body(ch.Before), "spec", "externalIPs")); len(more) > 0 {
 		out = append(out, told(ch, "spec.externalIPs", "%s takes traffic for the addresses %s on every node", called(ch), shownFew(ch, more)))
 	}
 	return out
@@ -102,7 +95,7 @@ func serviceExposed(_ *context, ch *impact.Change) []Risk {
 
 // rangesOpened compares the addresses that the load balancer of a Service lets in.
 func rangesOpened(ch *impact.Change) (Risk, bool) {
-	was, is := sourceRanges(ch.Before), sourceRanges(ch.After)
+	was, is := sourceRanges(ch.Before, mostDemands), sourceRanges(ch.After, mostFlows)
 	const field = "spec.loadBalancerSourceRanges"
 	if len(was) == 0 {
 		return Risk{}, false

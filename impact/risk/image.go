@@ -116,7 +116,7 @@ func compares(by step) func(*context, *impact.Change) []Risk {
 			if by == content {
 				from, to = show(ch, s.was.short()), show(ch, s.is.short())
 			}
-			out = append(out, told(ch, s.field("image"), "image %s of container %s goes from %s to %s%s", show(ch, s.is.base()), show(ch, s.name), from, to, says[by]))
+			out = append(out, told(ch, s.field("image"), "image %s of %s goes from %s to %s%s", show(ch, s.is.base()), s.called(ch), from, to, says[by]))
 		}
 		return out
 	}
@@ -125,7 +125,7 @@ func compares(by step) func(*context, *impact.Change) []Risk {
 func registry(_ *context, ch *impact.Change) (out []Risk) {
 	for _, s := range swaps(ch) {
 		if s.was != (image{}) && s.was.repository != s.is.repository {
-			out = append(out, told(ch, s.field("image"), "container %s takes its image from %s, not from %s", show(ch, s.name), show(ch, s.is.repository), show(ch, s.was.repository)))
+			out = append(out, told(ch, s.field("image"), "%s takes its image from %s, not from %s", s.called(ch), show(ch, s.is.repository), show(ch, s.was.repository)))
 		}
 	}
 	return out
@@ -136,9 +136,9 @@ func unpinned(_ *context, ch *impact.Change) (out []Risk) {
 		switch {
 		case !s.is.unpinned():
 		case s.is.tag == "":
-			out = append(out, told(ch, s.field("image"), "container %s runs %s without a tag, which means latest", show(ch, s.name), show(ch, s.is.repository)))
+			out = append(out, told(ch, s.field("image"), "%s runs %s without a tag, which means latest", s.called(ch), show(ch, s.is.repository)))
 		default:
-			out = append(out, told(ch, s.field("image"), "container %s runs %s by the tag %s, which moves", show(ch, s.name), show(ch, s.is.repository), show(ch, s.is.tag)))
+			out = append(out, told(ch, s.field("image"), "%s runs %s by the tag %s, which moves", s.called(ch), show(ch, s.is.repository), show(ch, s.is.tag)))
 		}
 	}
 	return out
@@ -147,7 +147,7 @@ func unpinned(_ *context, ch *impact.Change) (out []Risk) {
 func digestDropped(_ *context, ch *impact.Change) (out []Risk) {
 	for _, s := range swaps(ch) {
 		if s.was.digest != "" && s.is.digest == "" {
-			out = append(out, told(ch, s.field("image"), "container %s runs %s by its tag only, and no longer by a digest", show(ch, s.name), show(ch, s.is.base())))
+			out = append(out, told(ch, s.field("image"), "%s runs %s by its tag only, and no longer by a digest", s.called(ch), show(ch, s.is.base())))
 		}
 	}
 	return out

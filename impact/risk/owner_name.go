@@ -49,6 +49,13 @@ func shownFew(ch *impact.Change, values []string) string {
 	return few(append(out, values[len(out):]...))
 }
 
+// keyed is the path of what has a name in a list of the change's object, and of fields below it:
+// "spec.listeners[name=web].port".
+func keyed(ch *impact.Change, list object.Path, name string, below ...string) string {
+	key := object.Step{Kind: object.Key, Keys: []object.KeyValue{{Name: "name", Value: show(ch, name)}}}
+	return path(list, object.Path{key}, fields(below...)).String()
+}
+
 // plural is a number of things: "1 object", "2 objects".
 func plural(n int, thing string) string {
 	if n == 1 {

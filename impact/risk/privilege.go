@@ -43,7 +43,7 @@ func privilegeRules() []rule {
 			ID: "service-account-changed", Severity: finding.Warning, Title: "A workload runs as another service account",
 			Why:  "The service account is what the API server knows the pods as: with it go all that its roles grant.",
 			Hint: "see that the roles bound to the new account are those that the workload needs",
-		}, change: accountChanged},
+		}, change: bindings{}.accountChanged},
 		rule{Rule: finding.Rule{
 			ID: "token-mounted", Severity: finding.Warning, Title: "The token of a service account is mounted",
 			Why:  "With the token whoever gets into the container speaks to the API server as the service account.",

@@ -15,7 +15,7 @@ func accountOf(p pod) string {
 	return cmp.Or(text(p.spec, "serviceAccountName"), text(p.spec, "serviceAccount"), "default")
 }
 
-func accountChanged(x *context, ch *impact.Change) []Risk {
+func (b bindings) accountChanged(x *context, ch *impact.Change) []Risk {
 	before, after := pods(ch)
 	if !before.has() || !after.has() || accountOf(before) == accountOf(after) || opaque(accountOf(after)) {
 		return nil
@@ -23,7 +23,7 @@ func accountChanged(x *context, ch *impact.Change) []Risk {
 	now := subject{kind: "ServiceAccount", namespace: ch.ID.Namespace, name: accountOf(after)}
 	k := told(ch, after.field("spec", "serviceAccountName"), "%s runs as service account %s instead of %s",
 		called(ch), show(ch, accountOf(after)), show(ch, accountOf(before)))
-	if role := mightyRoleOf(x.after, now); role != "" {
+	if role := b.mightyRoleOf(x.after, now); role != "" {
 		k = told(ch, k.Field, "%s runs as service account %s instead of %s, and so may do all that %s may",
 			called(ch), show(ch, accountOf(after)), show(ch, accountOf(before)), show(ch, role))
 		k.Severity = finding.Error

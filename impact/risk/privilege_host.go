@@ -63,6 +63,9 @@ const (
 	writes
 )
 
+// longestPath is that of Linux, in bytes.
+const longestPath = 4096
+
 // hostMounts are the folders of the node that a pod mounts, and the volumes that do.
 func hostMounts(p pod) (may map[string]access, volume map[string]string) {
 	may, volume = map[string]access{}, map[string]string{}
@@ -85,6 +88,9 @@ func hostMounts(p pod) (may map[string]access, volume map[string]string) {
 		folder := text(v, "hostPath", "path")
 		if folder == "" {
 			continue
+		}
+		if len(folder) > longestPath {
+			folder = folder[:longestPath] // which no node has
 		}
 		folder = slashpath.Clean("/" + folder)
 		a := writes
@@ -121,7 +127,7 @@ func hostPaths(_ *context, ch *impact.Change) []Risk {
 		if has[folder] == reads {
 			does = "reads"
 		}
-		k := told(ch, after.field("spec", "volumes")+"[name="+show(ch, volume[folder])+"].hostPath", "%s %s the folder %s of its node", called(ch), does, show(ch, folder))
+		k := told(ch, keyed(ch, path(after.path, fields("spec", "volumes")), volume[folder], "hostPath"), "%s %s the folder %s of its node", called(ch), does, show(ch, folder))
 		if has[folder] == reads && !leadsFar(folder) {
 			k.Severity = finding.Warning
 		}

@@ -67,14 +67,14 @@ func fixedField(x *context, ch *impact.Change) (out []Risk) {
 	}
 	for _, f := range x.applyFailures(ch, true) {
 		field, says, _ := strings.Cut(f.Message, " ")
-		k := told(ch, field, "%s %s: the API server refuses the object", field, says)
+		k := told(ch, field, "the API server refuses %s: %s %s", called(ch), field, says)
 		k.Hint = plain(f.Hint)
 		out = append(out, k)
 	}
 	for _, note := range x.Notes {
 		if rest, ok := strings.CutPrefix(note, unsureText+ch.ID.String()+" "); ok {
 			field, says, _ := strings.Cut(rest, " ")
-			k := told(ch, field, "the API server may refuse it: %s %s", field, says)
+			k := told(ch, field, "the API server may refuse %s: %s %s", called(ch), field, says)
 			k.Severity = finding.Warning
 			out = append(out, k)
 		}
@@ -84,7 +84,7 @@ func fixedField(x *context, ch *impact.Change) (out []Risk) {
 
 func invalid(x *context, ch *impact.Change) (out []Risk) {
 	for _, f := range x.applyFailures(ch, false) {
-		out = append(out, told(ch, "", "the API server refuses it: %s", f.Message))
+		out = append(out, told(ch, "", "the API server refuses %s: %s", called(ch), f.Message))
 	}
 	return out
 }
@@ -98,12 +98,12 @@ func blocked(x *context, ch *impact.Change) []Risk {
 	if !stopped(ch) || len(x.applyFailures(ch, true))+len(x.applyFailures(ch, false)) > 0 {
 		return nil
 	}
-	return []Risk{told(ch, "", "the change does not arrive: %s", ch.Refused)}
+	return []Risk{told(ch, "", "the change of %s does not arrive: %s", called(ch), ch.Refused)}
 }
 
 func idle(_ *context, ch *impact.Change) []Risk {
 	if ch.Refused == "" || stopped(ch) {
 		return nil
 	}
-	return []Risk{told(ch, "", "the change does not arrive: %s", ch.Refused)}
+	return []Risk{told(ch, "", "the change of %s does not arrive: %s", called(ch), ch.Refused)}
 }

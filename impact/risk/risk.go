@@ -78,7 +78,7 @@ func Rules() []finding.Rule {
 // risk is filled in from the data: Rule, Severity, Hint.
 type rule struct {
 	finding.Rule
-	change   func(x *context, ch *impact.Change) []Risk   // for each change of a cluster
+	change   func(x *context, ch *impact.Change) []Risk  // for each change of a cluster
 	withheld func(x *context, w *impact.Withheld) []Risk // for each withheld applier of a cluster
 }
 

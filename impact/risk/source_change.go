@@ -2,6 +2,7 @@ package risk
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
@@ -23,7 +24,7 @@ func sourceChanged(x *context, ch *impact.Change) []Risk {
 	from := ", which nothing reads"
 	switch {
 	case unknown > 0:
-		from = ": what comes in is not known for " + plural(unknown, "applier") + " of " + plural(len(readers), "reader")
+		from = notKnown(unknown, len(readers))
 	case len(readers) > 0:
 		from = ", for " + plural(len(readers), "applier")
 	}
@@ -52,6 +53,14 @@ func sourceChanged(x *context, ch *impact.Change) []Risk {
 		}
 	}
 	return out
+}
+
+// notKnown says of how many of those that read a source it is not known what comes in.
+func notKnown(unknown, readers int) string {
+	if unknown == readers {
+		return ": what comes in is not known (" + plural(readers, "applier") + ")"
+	}
+	return fmt.Sprintf(": what comes in is not known for %d of %d appliers", unknown, readers)
 }
 
 func addressField(ch *impact.Change) string {
@@ -102,7 +111,7 @@ func sourceForeign(x *context, ch *impact.Change) []Risk {
 	readers, unknown := x.reading(ch.ID)
 	ending := ""
 	if unknown > 0 {
-		ending = ": what comes in is not known for " + plural(unknown, "applier") + " of " + plural(len(readers), "reader")
+		ending = notKnown(unknown, len(readers))
 	}
 	return []Risk{told(ch, addressField(ch), "%s is fetched from %s instead of %s%s", called(ch), show(ch, bare(is)), show(ch, bare(was)), ending)}
 }

@@ -79,7 +79,7 @@ func refOf(o *object.Object) (string, pin) {
 		pin   pin
 	}
 	var order []step
-	standard := "the newest tag"
+	var standard string
 	switch o.ID.Kind {
 	case "GitRepository":
 		order, standard = []step{{"commit", fixed}, {"name", moving}, {"semver", ranged}, {"tag", tagged}, {"branch", moving}}, "branch master"
@@ -134,9 +134,10 @@ func sourcesOf(x *context, a held) []object.ID {
 			out = append(out, object.ID{Group: sourceGroup, Kind: text(ref, "kind"), Namespace: cmp.Or(text(ref, "namespace"), a.Namespace), Name: name})
 		}
 	}
-	add(dict(a.spec, "sourceRef"))
-	add(dict(a.spec, "chart", "spec", "sourceRef"))
-	add(dict(a.spec, "chartRef"))
+	spec := a.spec()
+	add(dict(spec, "sourceRef"))
+	add(dict(spec, "chart", "spec", "sourceRef"))
+	add(dict(spec, "chartRef"))
 	for _, id := range out {
 		if id.Kind != "HelmChart" || x.after == nil {
 			continue

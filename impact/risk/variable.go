@@ -41,7 +41,8 @@ func usesOf(appliers []held, id object.ID) []reader {
 		if a.Namespace != id.Namespace {
 			continue
 		}
-		for _, refs := range [][]any{list(a.spec, "postBuild", "substituteFrom"), list(a.spec, "valuesFrom")} {
+		spec := a.spec()
+		for _, refs := range [][]any{list(spec, "postBuild", "substituteFrom"), list(spec, "valuesFrom")} {
 			for _, r := range refs {
 				r, _ := r.(map[string]any)
 				if text(r, "kind") == id.Kind && text(r, "name") == id.Name {
@@ -56,7 +57,14 @@ func usesOf(appliers []held, id object.ID) []reader {
 
 func sharedChanged(x *context, ch *impact.Change) []Risk {
 	users := usesOf(x.appliers(x.fleet[1]), ch.ID)
-	if len(users) == 0 || ch.Before == nil {
+	if ch.Before == nil { // a new user of something new sees no change
+		old := map[object.Applier]bool{}
+		for _, u := range usesOf(x.appliers(x.fleet[0]), ch.ID) {
+			old[u.id] = true
+		}
+		users = slices.DeleteFunc(users, func(u reader) bool { return !old[u.id] })
+	}
+	if len(users) == 0 {
 		return nil
 	}
 	var names []string
@@ -67,8 +75,10 @@ func sharedChanged(x *context, ch *impact.Change) []Risk {
 		used[u.id], needed = true, needed || u.needed
 	}
 	if ch.After == nil {
-		k := told(ch, "", "%s is gone, which %s read: %s", called(ch), plural(len(users), "applier"), few(names))
-		if needed {
+		k := told(ch, "", "%s is gone, and read by %s: %s", called(ch), plural(len(users), "applier"), few(names))
+		if ch.Fate == impact.Orphaned {
+			k = told(ch, "", "%s leaves Git and stays in the cluster, and is read by %s: %s", called(ch), plural(len(users), "applier"), few(names))
+		} else if needed {
 			k.Severity = finding.Error
 		}
 		return []Risk{k}

@@ -17,7 +17,7 @@ func workloadRules() []rule {
 func runningRules() []rule {
 	all := &inventory{}
 	return []rule{
-		{change: workloadDeleted, Rule: finding.Rule{
+		{change: all.workloadDeleted, Rule: finding.Rule{
 			ID: "workload-deleted", Severity: finding.Warning, Title: "A workload is deleted",
 			Why:  "Its pods stop, and what they did is not done any more. StatefulSets have a rule of their own.",
 			Hint: "see that nothing calls it, and that whoever runs it knows",
@@ -55,12 +55,12 @@ func rolled(ch *impact.Change) bool {
 }
 
 // workloadDeleted is only a note for what ends by itself.
-func workloadDeleted(x *context, ch *impact.Change) []Risk {
+func (v *inventory) workloadDeleted(x *context, ch *impact.Change) []Risk {
 	fate := fateOf(ch)
-	if fate == "" || isKind(ch, "apps", "StatefulSet") || isKind(ch, "", "PodTemplate") || !podOf(ch.Before).has() || x.goneWith(ch) {
+	if fate == "" || isKind(ch, "apps", "StatefulSet") || isKind(ch, "", "PodTemplate") || !podOf(ch.Before).has() || v.goneWith(x, ch) {
 		return nil
 	}
-	k := told(ch, "", "the %s %s, and its pods with it%s", ch.ID.Kind, fate, because(ch))
+	k := told(ch, "", "%s %s, and its pods with it%s", called(ch), fate, because(ch))
 	if isKind(ch, "batch", "Job") || isKind(ch, "", "Pod") {
 		k.Severity = finding.Note
 	}
@@ -98,7 +98,7 @@ func replicasZero(_ *context, ch *impact.Change) []Risk {
 	if !ok || was <= 0 || is != 0 {
 		return nil
 	}
-	return []Risk{told(ch, "spec.replicas", "is scaled from %d to 0 replicas: nothing of it runs", was)}
+	return []Risk{told(ch, "spec.replicas", "%s is scaled from %d to 0 replicas: nothing of it runs", called(ch), was)}
 }
 
 // replicasDown tells an outage: spec.replicas that is taken away falls back to 1, also under an
@@ -110,19 +110,19 @@ func (v *inventory) replicasDown(x *context, ch *impact.Change) []Risk {
 	if !ok || is <= 0 || was <= is || is > 1 && is*2 > was {
 		return nil
 	}
-	k := told(ch, "spec.replicas", "is scaled from %d to %s", was, count(int(is), "replica", "replicas"))
+	k := told(ch, "spec.replicas", "%s is scaled from %d to %s", called(ch), was, count(int(is), "replica", "replicas"))
 	_, set, _ := replicas(ch.After)
 	scaler := v.scaler(x, 1, ch.ID)
 	switch {
 	case scaler != nil && !set:
-		k = told(ch, "spec.replicas", "is no longer set: falls from %d to 1 replica until %s scales it again", was, scaler.ID.Kind+" "+scaler.ID.Name)
+		k = told(ch, "spec.replicas", "%s no longer sets its replicas: it falls from %d to 1 until %s scales it again", called(ch), was, scaler.ID.Kind+" "+scaler.ID.Name)
 	case scaler != nil:
 		k.Severity = finding.Note
 	case !set:
-		k = told(ch, "spec.replicas", "is no longer set, and nothing else scales it: falls from %d to 1 replica", was)
+		k = told(ch, "spec.replicas", "%s no longer sets its replicas, and nothing else does: it falls from %d to 1", called(ch), was)
 	}
 	if len(list(body(ch.After), "spec", "volumeClaimTemplates")) > 0 && text(body(ch.After), "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled") == "Delete" {
-		k = told(ch, "spec.replicas", "is scaled from %d to %s, and the claims of the others are deleted with their data", was, count(int(is), "replica", "replicas"))
+		k = told(ch, "spec.replicas", "%s is scaled from %d to %s, and the claims of the others are deleted with their data", called(ch), was, count(int(is), "replica", "replicas"))
 		k.Severity = finding.Error
 	}
 	return []Risk{k}
@@ -161,5 +161,5 @@ func strategyRecreate(_ *context, ch *impact.Change) []Risk {
 	if now == (outage{}) || stops(ch.Before) != (outage{}) {
 		return nil
 	}
-	return []Risk{told(ch, now.field, "its strategy is %s: each rollout stops all pods before new ones run", now.says)}
+	return []Risk{told(ch, now.field, "the strategy of %s is %s: each rollout stops all pods before new ones run", called(ch), now.says)}
 }

@@ -46,7 +46,7 @@ func (v *inventory) budgetRemoved(x *context, ch *impact.Change) []Risk {
 	if fate == "" || !isKind(ch, "policy", "PodDisruptionBudget") || v.moot(x, ch, selectorOf(dict(body(ch.Before), "spec", "selector"))) {
 		return nil
 	}
-	return []Risk{told(ch, "", "the budget %s, and a drain may evict all of its pods at once%s", fate, because(ch))}
+	return []Risk{told(ch, "", "%s %s, and a drain may evict all of its pods at once%s", called(ch), fate, because(ch))}
 }
 
 // budget is what a PodDisruptionBudget asks for.
@@ -93,7 +93,7 @@ func (v *inventory) budgetLoosened(x *context, ch *impact.Change) (out []Risk) {
 	if !object.NewBody(wasFor).Equal(object.NewBody(isFor)) {
 		for _, o := range v.covered(x, 1, ch.ID.Namespace, selectorOf(wasFor)) {
 			if !picks.Matches(o.labels) {
-				out = append(out, told(ch, "spec.selector", "no longer covers the pods of %s %s", o.ID.Kind, o.ID.Name))
+				out = append(out, told(ch, "spec.selector", "%s no longer covers the pods of %s %s", called(ch), o.ID.Kind, o.ID.Name))
 				break
 			}
 		}
@@ -112,11 +112,11 @@ func (v *inventory) budgetLoosened(x *context, ch *impact.Change) (out []Risk) {
 	if !okA || !okB || b <= a {
 		return out
 	}
-	more := "lets more pods go at once"
+	more := "lets more of its pods go at once"
 	if known {
-		more = fmt.Sprintf("of %d pods %d may go at once, not %d", pods, b, a)
+		more = fmt.Sprintf("lets %d of %d pods go at once, not %d", b, pods, a)
 	}
-	return append(out, told(ch, "spec."+is.field, "%s: %s, not %s", more, show(ch, is.String()), show(ch, was.String())))
+	return append(out, told(ch, "spec."+is.field, "%s %s: %s, not %s", called(ch), more, show(ch, is.String()), show(ch, was.String())))
 }
 
 // budgetBlocks looks at the budget itself; that a workload goes down to what its budget asks for is
@@ -151,7 +151,7 @@ func (v *inventory) budgetBlocks(x *context, ch *impact.Change) []Risk {
 	if pods > 0 {
 		of = fmt.Sprintf(", of %d", pods)
 	}
-	return []Risk{told(ch, "spec."+b.field, "lets no pod go%s: %s; nodes with its pods cannot be drained", of, show(ch, b.String()))}
+	return []Risk{told(ch, "spec."+b.field, "%s lets no pod go%s: %s; nodes with its pods cannot be drained", called(ch), of, show(ch, b.String()))}
 }
 
 // limits are the fields of an autoscaler that bound it, the upper first; nil for other objects.
@@ -175,7 +175,7 @@ func (v *inventory) scalerRemoved(x *context, ch *impact.Change) []Risk {
 	if v.shelf(x, 0, ch.ID.Namespace).named[target] && !v.shelf(x, 1, ch.ID.Namespace).named[target] {
 		return nil
 	}
-	return []Risk{told(ch, "", "the autoscaler of %s %s %s%s", show(ch, kind), show(ch, name), fate, because(ch))}
+	return []Risk{told(ch, "", "%s, which scales %s %s, %s%s", called(ch), show(ch, kind), show(ch, name), fate, because(ch))}
 }
 
 func scalerLowered(_ *context, ch *impact.Change) (out []Risk) {
@@ -190,7 +190,7 @@ func scalerLowered(_ *context, ch *impact.Change) (out []Risk) {
 			is, has = 1, ch.ID.Group == "autoscaling" // the default
 		}
 		if had && has && is < was {
-			out = append(out, told(ch, "spec."+field, "%s goes down from %d to %d", field, was, is))
+			out = append(out, told(ch, "spec."+field, "%s of %s goes down from %d to %d", field, called(ch), was, is))
 		}
 	}
 	return out

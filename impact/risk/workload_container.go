@@ -1,6 +1,8 @@
 package risk
 
 import (
+	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,6 +32,12 @@ func containerRules() []rule {
 	}
 }
 
+// called names a container and the object that it is of: "container app of Deployment shop/web".
+func (c *container) called(ch *impact.Change) string {
+	what := map[string]string{"initContainers": "init container", "ephemeralContainers": "ephemeral container"}[c.kind()]
+	return cmp.Or(what, "container") + " " + show(ch, c.name) + " of " + called(ch)
+}
+
 // serves reports whether a container runs as long as its pod does.
 func (c *container) serves() bool {
 	return c.kind() == "containers" || c.kind() == "initContainers" && text(c.after, "restartPolicy") == "Always"
@@ -45,7 +53,7 @@ func probeRemoved(_ *context, ch *impact.Change) (out []Risk) {
 		}
 		for _, probe := range []string{"livenessProbe", "readinessProbe", "startupProbe"} {
 			if len(dict(c.before, probe)) > 0 && len(dict(c.after, probe)) == 0 {
-				out = append(out, told(ch, c.field(probe), "container %s loses its %s probe", show(ch, c.name), strings.TrimSuffix(probe, "Probe")))
+				out = append(out, told(ch, c.field(probe), "%s loses its %s probe", c.called(ch), strings.TrimSuffix(probe, "Probe")))
 			}
 		}
 	}
@@ -73,7 +81,7 @@ func resourcesRemoved(_ *context, ch *impact.Change) (out []Risk) {
 		if len(gone) == 0 {
 			continue
 		}
-		k := told(ch, c.field("resources"), "container %s loses its %s", show(ch, c.name), strings.Join(gone, ", its "))
+		k := told(ch, c.field("resources"), "%s loses its %s", c.called(ch), strings.Join(gone, ", its "))
 		if slices.Equal(gone, []string{"limit of cpu"}) {
 			k.Severity = finding.Note
 		}
@@ -94,7 +102,7 @@ func memoryLowered(_ *context, ch *impact.Change) (out []Risk) {
 		if !okA || !okB || b.Cmp(a) >= 0 {
 			continue
 		}
-		k := told(ch, c.field("resources", "limits", "memory"), "the memory limit of container %s goes down from %s to %s", show(ch, c.name), show(ch, was), show(ch, is))
+		k := told(ch, c.field("resources", "limits", "memory"), "the memory limit of %s goes down from %s to %s", c.called(ch), show(ch, was), show(ch, is))
 		if b.Add(b); b.Cmp(a) < 0 {
 			k.Severity = finding.Warning
 		}
@@ -103,11 +111,15 @@ func memoryLowered(_ *context, ch *impact.Change) (out []Risk) {
 	return out
 }
 
+// amount is how people write quantities. A larger exponent would cost [resource.ParseQuantity] any
+// time and memory.
+var amount = regexp.MustCompile(`^[+-]?[0-9.]{1,32}([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$`)
+
 // quantity reads what manifests write for an amount: "128Mi", 1.
 func quantity(v any) (resource.Quantity, bool) {
 	switch v := v.(type) {
 	case string:
-		if len(v) > 64 {
+		if !amount.MatchString(v) {
 			return resource.Quantity{}, false
 		}
 		q, err := resource.ParseQuantity(v)

@@ -15,6 +15,8 @@ type inventory struct {
 	of    *context
 	sides [2]map[string]*shelf
 	users map[use][]*object.Object // after the change; nil until it is asked for
+	// doomed are the Namespaces and kinds that are deleted, see [inventory.goneWith].
+	doomed map[[2]string]bool
 }
 
 // shelf is one namespace.
@@ -44,11 +46,16 @@ type use struct {
 	need
 }
 
-// shelf is that of a namespace before (0) or after (1) the change; never nil.
-func (v *inventory) shelf(x *context, side int, namespace string) *shelf {
+// turn forgets another cluster.
+func (v *inventory) turn(x *context) {
 	if v.of != x {
 		*v = inventory{of: x}
 	}
+}
+
+// shelf is that of a namespace before (0) or after (1) the change; never nil.
+func (v *inventory) shelf(x *context, side int, namespace string) *shelf {
+	v.turn(x)
 	if v.sides[side] == nil {
 		v.sides[side] = map[string]*shelf{}
 		for _, o := range x.rendered(side, func(*object.Object) bool { return true }) {
@@ -163,7 +170,7 @@ func (v *inventory) scaler(x *context, side int, id object.ID) *object.Object {
 
 // needing are the workloads after the change whose pods do not start without an object, or a key of it.
 func (v *inventory) needing(x *context, id object.ID, key string) []*object.Object {
-	v.shelf(x, 1, "") // forgets another cluster
+	v.turn(x)
 	if v.users == nil {
 		v.users = map[use][]*object.Object{}
 		for _, o := range x.rendered(1, func(o *object.Object) bool { return podOf(o).has() }) {
@@ -180,3 +187,27 @@ func (v *inventory) needing(x *context, id object.ID, key string) []*object.Obje
 func (v *inventory) moot(x *context, ch *impact.Change, selector labels.Selector) bool {
 	return len(v.covered(x, 0, ch.ID.Namespace, selector)) > 0 && len(v.covered(x, 1, ch.ID.Namespace, selector)) == 0
 }
+
+// goneWith reports whether the change's object goes because its Namespace or its kind is
+// deleted, of which there is a risk already.
+func (v *inventory) goneWith(x *context, ch *impact.Change) bool {
+	v.turn(x)
+	if v.doomed == nil {
+		v.doomed = map[[2]string]bool{}
+		for _, o := range x.Changes {
+			if o.Kind != impact.Removed || o.Fate != impact.Deleted {
+				continue
+			}
+			if isKind(o, "", "Namespace") {
+				v.doomed[[2]string{"", o.ID.Name}] = true
+			}
+			if group, kind := defines(o.Before); kind != "" {
+				v.doomed[[2]string{group + "/", kind}] = true
+			}
+		}
+	}
+	return ch.ID.Namespace != "" && v.doomed[[2]string{"", ch.ID.Namespace}] || v.doomed[[2]string{ch.ID.Group + "/", ch.ID.Kind}]
+}
+
+// goneWith is [inventory.goneWith] for a rule that asks now and then.
+func (x *context) goneWith(ch *impact.Change) bool { return (&inventory{}).goneWith(x, ch) }

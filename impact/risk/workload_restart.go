@@ -30,13 +30,17 @@ func restarted(x *context, ch *impact.Change) []Risk {
 		more = fmt.Sprintf(" and %d more", len(parts)-most)
 		parts = parts[:most]
 	}
-	pods := "its pods are"
+	pods := "the pods"
 	if n, _, ok := replicas(ch.After); ok && n == 1 {
-		pods = "its pod is"
+		pods = "the pod"
 	} else if ok {
-		pods = fmt.Sprintf("its %d pods are", n)
+		pods = fmt.Sprintf("the %d pods", n)
 	}
-	return []Risk{told(ch, "spec.template", "%s replaced, as its template changes: %s%s", pods, strings.Join(parts, ", "), more)}
+	are := "are"
+	if pods == "the pod" {
+		are = "is"
+	}
+	return []Risk{told(ch, "spec.template", "%s of %s %s replaced, as the template changes: %s%s", pods, called(ch), are, strings.Join(parts, ", "), more)}
 }
 
 // stays reports whether no pod is replaced although the template changes.

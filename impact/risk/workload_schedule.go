@@ -27,7 +27,7 @@ func scheduleChanged(_ *context, ch *impact.Change) (out []Risk) {
 	for _, field := range []string{"schedule", "timeZone"} {
 		was, is := get(body(ch.Before), "spec", field), get(body(ch.After), "spec", field)
 		if show(ch, was) != show(ch, is) {
-			out = append(out, told(ch, "spec."+field, "%s changes from %s to %s", field, show(ch, was), show(ch, is)))
+			out = append(out, told(ch, "spec."+field, "%s of %s changes from %s to %s", field, called(ch), show(ch, was), show(ch, is)))
 		}
 	}
 	return out
@@ -38,7 +38,7 @@ func suspended(_ *context, ch *impact.Change) []Risk {
 		return nil
 	}
 	if ch.ID.Kind == "Job" {
-		return []Risk{told(ch, "spec.suspend", "the Job is suspended: its pods stop")}
+		return []Risk{told(ch, "spec.suspend", "%s is suspended: its pods stop", called(ch))}
 	}
-	return []Risk{told(ch, "spec.suspend", "the %s is suspended: nothing is started until that is taken back", show(ch, ch.ID.Kind))}
+	return []Risk{told(ch, "spec.suspend", "%s is suspended: nothing is started until that is taken back", called(ch))}
 }

@@ -37,7 +37,7 @@ func (v *inventory) serviceDeleted(x *context, ch *impact.Change) []Risk {
 	if len(still) == 0 {
 		return nil
 	}
-	return []Risk{told(ch, "", "the Service %s, and %s %s behind it stays%s", fate, still[0].ID.Kind, still[0].ID.Name, because(ch))}
+	return []Risk{told(ch, "", "%s %s, and %s %s behind it stays%s", called(ch), fate, still[0].ID.Kind, still[0].ID.Name, because(ch))}
 }
 
 // fits is the selector of a Service; nothing for one without, whose endpoints somebody else keeps.
@@ -57,7 +57,7 @@ func (v *inventory) withoutPods(x *context, ch *impact.Change) (out []Risk) {
 	if isKind(ch, "", "Service") {
 		was, is := fits(ch.Before), fits(ch.After)
 		if len(dict(body(ch.After), "spec", "selector")) > 0 && len(v.covered(x, 0, ch.ID.Namespace, was)) > 0 && len(v.covered(x, 1, ch.ID.Namespace, is)) == 0 {
-			out = append(out, told(ch, "spec.selector", "its selector fits no pods that are rendered"))
+			out = append(out, told(ch, "spec.selector", "the selector of %s fits no pods that are rendered", called(ch)))
 		}
 		return out
 	}
@@ -70,7 +70,7 @@ func (v *inventory) withoutPods(x *context, ch *impact.Change) (out []Risk) {
 	for _, k := range slices.Sorted(maps.Keys(was)) {
 		for _, s := range calls[k+"="+was[k]] {
 			if s.selector.Matches(was) && !s.selector.Matches(is) && len(v.covered(x, 1, ch.ID.Namespace, s.selector)) == 0 {
-				out = append(out, told(ch, path(after.path, fields("metadata", "labels")).String(), "Service %s no longer fits its pods, nor any others", s.name))
+				out = append(out, told(ch, path(after.path, fields("metadata", "labels")).String(), "Service %s no longer fits the pods of %s, nor any others", s.name, called(ch)))
 			}
 		}
 	}

@@ -31,8 +31,11 @@ func TestWrite(t *testing.T) {
 		"waived": {[]finding.Finding{waived}, ""},
 		"levels": {
 			[]finding.Finding{
-				{Rule: "c", Severity: finding.Note, Message: "third"}, {Rule: "a", Severity: finding.Warning, Message: "second"},
-				{Rule: "d", Message: "second, too"}, {Rule: "b", Severity: finding.Error, Message: "first"}, waived,
+				{Rule: "c", Severity: finding.Note, Message: "third"},
+				{Rule: "a", Severity: finding.Warning, Message: "second"},
+				{Rule: "d", Message: "second, too"},
+				{Rule: "b", Severity: finding.Error, Message: "first"},
+				waived,
 			},
 			"::error title=b::first\n::warning title=a::second\n::warning title=d::second, too\n::notice title=c::third\n",
 		},

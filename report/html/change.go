@@ -38,11 +38,11 @@ type place struct {
 	Count       int
 }
 
-// run is lines of a difference with one operation. Before and After are the numbers of its first line.
+// run is lines of a difference with one operation, of both sides when none is set.
 type run struct {
-	Op            string
-	Text          string
-	Before, After int
+	Hunk, Add, Cut bool
+	Text           string
+	Before, After  int // numbers of the lines after a hunk's
 }
 
 // Title is the title of the rule of a finding.
@@ -65,7 +65,7 @@ func (c *change) From() *review.Side {
 func (c *change) Names() string { return strings.Join(c.Clusters, ", ") }
 
 // Few reports whether the clusters are few enough to be named in a row.
-func (c *change) Few() bool { return len(c.Clusters) <= 3 && len(c.Names()) < 60 }
+func (c *change) Few() bool { return len(c.Clusters) <= 3 && len(c.Names()) < 33 }
 
 // FateText says what becomes of the object; "" when that is plain.
 func (c *change) FateText() string {
@@ -137,14 +137,13 @@ func (p *page) where(c *change) {
 func (p *page) difference(c *change) {
 	room := min(mostDifference, p.room)
 	var text strings.Builder
-	var now run
+	op := ""
 	end := func() {
-		if now.Op != "" {
-			now.Text = text.String()
-			c.Runs = append(c.Runs, now)
+		if op != "" {
+			c.Runs = append(c.Runs, run{Add: op == "+", Cut: op == "-", Text: text.String()})
 		}
 		text.Reset()
-		now = run{}
+		op = ""
 	}
 	for i := range c.Diff.Lines {
 		l := &c.Diff.Lines[i]
@@ -166,9 +165,9 @@ func (p *page) difference(c *change) {
 				continue
 			}
 		}
-		if l.Op != now.Op {
+		if l.Op != op {
 			end()
-			now.Op = l.Op
+			op = l.Op
 		}
 		text.WriteString(l.Op + oneLine(l.Text) + "\n")
 	}
@@ -179,7 +178,7 @@ func (p *page) difference(c *change) {
 // hunk stands before the lines that it is given, up to the next "@": with its text, if the first of them is
 // one, and the numbers of the first lines on both sides.
 func hunk(lines []review.Line) run {
-	r := run{Op: "@"}
+	r := run{Hunk: true}
 	if lines[0].Op == "@" {
 		r.Text, lines = oneLine(lines[0].Text), lines[1:]
 	}
@@ -196,7 +195,10 @@ func hunk(lines []review.Line) run {
 
 // oneLine keeps a text on its line of a difference.
 func oneLine(text string) string {
-	return strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(text)
+	if !strings.ContainsAny(text, "\r\n") {
+		return text
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\n", `\n`), "\r", `\r`)
 }
 
 // filters are the choices above the changes.

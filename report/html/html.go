@@ -68,7 +68,7 @@ func visible(page []byte) []byte {
 		r, n := utf8.DecodeRune(page)
 		switch {
 		case r < utf8.RuneSelf && r >= ' ' && r != '\x7f' || r == '\n' || r == '\t':
-			out = append(out, byte(r))
+			out = append(out, page[0])
 		case r >= utf8.RuneSelf && r != utf8.RuneError && !unicode.IsControl(r) && !unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
 			out = append(out, page[:n]...)
 		default:

@@ -212,46 +212,42 @@
     if (line && other && line !== other) marked(cell, line.text, other.text); else cell.textContent = line ? line.text : "";
     row.append(cell);
   };
-  const table = (pre) => {
-    const box = make("div", "lines" + (split ? " two" : "")), t = make("table"), body = make("tbody");
+  const frame = (name, columns) => {
+    const box = make("div", name), t = make("table"), sizes = make("colgroup"), body = make("tbody");
     box.tabIndex = 0;
-    t.append(body);
+    for (const c of columns) sizes.append(make("col", c));
+    t.append(sizes, body);
     box.append(t);
+    return [box, body];
+  };
+  const hunk = (text, columns) => {
+    const row = make("tr", "hunk"), cell = make("td", "", text);
+    cell.colSpan = columns;
+    row.append(cell);
+    return row;
+  };
+  const sideBySide = (pre) => {
+    const [box, body] = frame("lines two", ["no", "op", "", "no", "op", ""]);
     for (const [l, r] of pairs(linesOf(pre))) {
+      if (l && l.op === "@") { body.append(hunk(l.text, 6)); continue; }
       const row = make("tr");
-      if (l && l.op === "@") {
-        const cell = make("td", "", l.text);
-        cell.colSpan = split ? 6 : 4;
-        row.className = "hunk";
-        row.append(cell);
-      } else if (split) {
-        half(row, l, r, 0);
-        half(row, r, l, 1);
-      } else continue;
+      half(row, l, r, 0);
+      half(row, r, l, 1);
       body.append(row);
     }
     return box;
   };
   // The unified table keeps the order of the lines; pairs tell what to mark.
   const unified = (pre) => {
-    const box = make("div", "lines"), t = make("table"), body = make("tbody"), lines = linesOf(pre), mate = new Map();
-    box.tabIndex = 0;
+    const [box, body] = frame("lines", ["no", "no", "op", ""]), lines = linesOf(pre), mate = new Map();
     for (const [l, r] of pairs(lines)) if (l && r && l !== r) { mate.set(l, r); mate.set(r, l); }
     for (const l of lines) {
-      const row = make("tr", l.op === "@" ? "hunk" : l.op === "-" ? "cut" : l.op === "+" ? "add" : "");
-      if (l.op === "@") {
-        const cell = make("td", "", l.text);
-        cell.colSpan = 4;
-        row.append(cell);
-      } else {
-        const cell = make("td");
-        if (mate.has(l)) marked(cell, l.text, mate.get(l).text); else cell.textContent = l.text;
-        row.append(make("td", "no", l.b), make("td", "no", l.a), make("td", "op", l.op), cell);
-      }
+      if (l.op === "@") { body.append(hunk(l.text, 4)); continue; }
+      const row = make("tr", l.op === "-" ? "cut" : l.op === "+" ? "add" : ""), cell = make("td");
+      if (mate.has(l)) marked(cell, l.text, mate.get(l).text); else cell.textContent = l.text;
+      row.append(make("td", "no", l.b), make("td", "no", l.a), make("td", "op", l.op), cell);
       body.append(row);
     }
-    t.append(body);
-    box.append(t);
     return box;
   };
   const draw = (g) => {
@@ -261,7 +257,7 @@
     if (old && g.dataset.mode === mode) return;
     if (old) old.remove();
     pre.hidden = true;
-    pre.after(split ? table(pre) : unified(pre));
+    pre.after(split ? sideBySide(pre) : unified(pre));
     g.dataset.mode = mode;
   };
   const undraw = (g) => {
@@ -319,7 +315,7 @@
       clear();
       return;
     }
-    if (e.target.closest("input, select, textarea")) return;
+    if (!(e.target instanceof Element) || e.target.closest("input, select, textarea")) return;
     const run = keys[e.key];
     if (run) { e.preventDefault(); run(); }
   });

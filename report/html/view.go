@@ -10,13 +10,17 @@ import (
 	"github.com/bulkhead-dev/bulkhead/phrase"
 )
 
-const mostName = 400 // characters of a name
+const (
+	mostName  = 300  // characters of a name
+	mostProse = 1000 // characters of a sentence
+)
 
 // page is what the template prints.
 type page struct {
 	*review.Review
-	Stat                bool // the review stops after the matrix
-	Open, Shut          []review.Gate
+	Stat                bool          // the review stops after the matrix
+	Open                []review.Gate // gates that failed
+	Waived, Passed      []review.Gate
 	Few, Wide           *grid // the matrix: what is shown at once, and what is folded; either may be nil
 	Untouched           []string
 	Filters             filters
@@ -57,9 +61,12 @@ func newPage(r *review.Review) *page {
 		p.titles[p.Rules[i].ID] = p.Rules[i].Title
 	}
 	for i := range p.Gates {
-		if g := p.Gates[i]; g.State == review.Passed {
-			p.Shut = append(p.Shut, g)
-		} else {
+		switch g := p.Gates[i]; g.State {
+		case review.Passed:
+			p.Passed = append(p.Passed, g)
+		case review.Waived:
+			p.Waived = append(p.Waived, g)
+		default:
 			p.Open = append(p.Open, g)
 		}
 	}
@@ -83,7 +90,7 @@ func (p *page) lists() {
 		switch f := p.Findings[i]; {
 		case !f.Open():
 			p.WaivedFindings = append(p.WaivedFindings, f)
-		case f.Object == nil && !strings.HasPrefix(f.Rule, "gate"):
+		case f.Object == nil && !strings.HasPrefix(f.Rule, "gate/"):
 			p.OtherFindings = append(p.OtherFindings, f)
 		}
 	}
@@ -92,9 +99,11 @@ func (p *page) lists() {
 // functions of the template.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"clip": func(s string) string { return phrase.Clip(s, mostName) }, "mark": mark, "level": level, "stateMark": stateMark, "stateLevel": stateLevel,
-		"count": func(n int, noun string) string { return strings.Replace(phrase.Count(n, noun), digits(n), thousands(n), 1) },
-		"num":   thousands, "verdict": verdict, "short": short, "inc": func(n int) int { return n + 1 }, "orNone": orNone, "before": before,
+		"clip": func(s string) string { return phrase.Clip(s, mostName) }, "say": func(s string) string { return phrase.Clip(s, mostProse) }, "mark": mark, "level": level, "stateMark": stateMark, "stateLevel": stateLevel,
+		"count": func(n int, noun string) string {
+			return strings.Replace(phrase.Count(n, noun), digits(n), thousands(n), 1)
+		},
+		"num": thousands, "verdict": verdict, "short": short, "orNone": orNone, "before": before,
 	}
 }
 

@@ -70,7 +70,7 @@ type told struct {
 
 // byCluster sorts findings and failures of the review to the clusters.
 func byCluster(r *review.Review) map[string]*told {
-	out := map[string]*told{}
+	out, failing := map[string]*told{}, map[string]bool{} // those that have a finding for new failures
 	at := func(name string) *told {
 		if out[name] == nil {
 			out[name] = &told{}
@@ -84,15 +84,17 @@ func byCluster(r *review.Review) map[string]*told {
 		}
 		for _, name := range f.Clusters {
 			at(name).add(f)
+			failing[name] = failing[name] || f.Rule == review.NewFailure
 		}
 	}
 	for i := range r.Failures {
 		f := &r.Failures[i]
 		line := fmt.Sprintf("%s: %s: %s", f.Applier, f.Stage, f.Message)
-		if t := at(f.Cluster); f.New {
-			t.errors = append(t.errors, "new failure: "+line)
-		} else {
+		switch t := at(f.Cluster); {
+		case !f.New:
 			t.others = append(t.others, "failure: "+line)
+		case !failing[f.Cluster]:
+			t.errors = append(t.errors, "new failure: "+line)
 		}
 	}
 	return out

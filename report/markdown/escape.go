@@ -91,14 +91,7 @@ func number(text string) string {
 }
 
 func entity(b *strings.Builder, r rune) {
-	b.WriteString("&#")
-	n := int(r)
-	if n >= 100 {
-		b.WriteByte(byte('0' + n/100))
-	}
-	b.WriteByte(byte('0' + n/10%10))
-	b.WriteByte(byte('0' + n%10))
-	b.WriteByte(';')
+	b.WriteString("&#" + digits(int(r)) + ";")
 }
 
 // code is a name in the font of code, where no forge looks for references.

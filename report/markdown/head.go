@@ -68,10 +68,14 @@ func (c *comment) headlines() section {
 		between += "; only " + code(c.Only)
 	}
 	s.blocks = append(s.blocks, plain(rankCoverage, "", "- "+between+"\n"))
+	for i := range c.Spokes {
+		k := &c.Spokes[i]
+		s.blocks = append(s.blocks, plain(rankCoverage, "repository", "- "+code(k.URL)+" from "+c.revision(k.Base)+" to "+c.revision(k.Head)+", "+count(len(k.Files), "file")+": "+codes(k.Files, 3)+"\n"))
+	}
 	return s
 }
 
-func (c *comment) revision(r review.Revision) string {
+func (*comment) revision(r review.Revision) string {
 	text := code(r.Label)
 	if r.Commit != "" && !strings.Contains(r.Label, r.Commit[:min(len(r.Commit), 7)]) {
 		text += " (" + code(r.Commit[:min(len(r.Commit), 10)]) + ")"
@@ -109,14 +113,15 @@ func (c *comment) gates() section {
 
 // gateMore is the evidence of a gate, what waives it, and where it is declared.
 func gateMore(g *review.Gate) string {
-	text := ""
+	var b strings.Builder
 	for i, e := range g.Evidence {
 		if i == mostEvidence {
-			text += "<br>and " + thousands(len(g.Evidence)-i) + " more"
+			b.WriteString("<br>and " + thousands(len(g.Evidence)-i) + " more")
 			break
 		}
-		text += "<br>" + code(e)
+		b.WriteString("<br>" + code(e))
 	}
+	text := b.String()
 	if g.Waived != nil {
 		text += "<br>waived by " + waiver(g.Waived)
 	}
@@ -144,7 +149,7 @@ func (c *comment) risks() section {
 	open := 0
 	for i := range c.Findings {
 		f := &c.Findings[i]
-		if !f.Open() || strings.HasPrefix(f.Rule, "gate") || f.Severity == finding.Note {
+		if !f.Open() || strings.HasPrefix(f.Rule, "gate/") || f.Severity == finding.Note {
 			continue
 		}
 		if open++; open > mostRisks {

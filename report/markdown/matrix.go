@@ -77,11 +77,11 @@ func (c *comment) matrix() section {
 	s := section{open: "### Where\n\n" + head + " |\n" + rule + "---|\n", close: "\n"}
 	rows, names := c.rows(touched, columns)
 	for i := range rows {
-		text := "| " + names[i]
+		fields := []string{names[i]}
 		for k := range min(len(c.Concerns), mostColumns+1) {
-			text += " | " + rows[i].cells[k].String()
+			fields = append(fields, rows[i].cells[k].String())
 		}
-		s.blocks = append(s.blocks, plain(rankMatrix, "cluster", text+" | "+rows[i].remarks+" |\n"))
+		s.blocks = append(s.blocks, plain(rankMatrix, "cluster", "| "+strings.Join(append(fields, rows[i].remarks), " | ")+" |\n"))
 	}
 	legend := "\n`+` added, `±` changed, `−` removed, `→` moved"
 	if rest := len(c.Clusters) - len(touched); rest > 0 {

@@ -161,7 +161,7 @@ func (c *comment) waivers() (lines []string) {
 func (c *comment) others() (lines []string) {
 	for i := range c.Findings {
 		f := &c.Findings[i]
-		if !f.Open() || f.Object != nil || strings.HasPrefix(f.Rule, "gate") {
+		if !f.Open() || f.Object != nil || strings.HasPrefix(f.Rule, "gate/") {
 			continue
 		}
 		text := signed(f.Severity, prose(f.Message)) + c.on(f.Clusters, 4)
@@ -187,8 +187,14 @@ func (c *comment) coverage() section {
 		n    int
 		noun string
 	}{
-		{v.Failures, "failure"}, {v.Sources, "unresolved source"}, {v.Remotes, "remote base"}, {v.Variables, "unknown variable"},
-		{v.Encrypted, "encrypted applier"}, {v.Charts, "chart not at hand"}, {v.Values, "value not in Git"}, {v.Other, "other unresolved part"},
+		{v.Failures, "failure"},
+		{v.Sources, "unresolved source"},
+		{v.Remotes, "remote base"},
+		{v.Variables, "unknown variable"},
+		{v.Encrypted, "encrypted applier"},
+		{v.Charts, "chart not at hand"},
+		{v.Values, "value not in Git"},
+		{v.Other, "other unresolved part"},
 	} {
 		switch {
 		case p.n == 0:
@@ -201,4 +207,3 @@ func (c *comment) coverage() section {
 	}
 	return section{blocks: []block{plain(rankCoverage, "", "\n<sub>"+strings.Join(parts, ", ")+"</sub>\n")}}
 }
-

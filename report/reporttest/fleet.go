@@ -2,6 +2,7 @@ package reporttest
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/impact"
@@ -93,10 +94,10 @@ func fleetDiff(i int, kind impact.Kind) review.Diff {
 	case impact.Removed:
 		return whole("-", text)
 	default:
-		more := ""
+		var more strings.Builder
 		for k := range i % 40 {
-			more += fmt.Sprintf("\n-          value: \"%d\"\n+          value: \"%d\"\n         - name: VARIABLE_%d", k, k+1, k)
+			fmt.Fprintf(&more, "\n-          value: \"%d\"\n+          value: \"%d\"\n         - name: VARIABLE_%d", k, k+1, k)
 		}
-		return difference(fmt.Sprintf("@12\n spec:\n   template:\n-        image: registry.example.com/app-%d:1.9\n+        image: registry.example.com/app-%d:2.0\n         env:%s", i, i, more))
+		return difference(fmt.Sprintf("@12\n spec:\n   template:\n-        image: registry.example.com/app-%d:1.9\n+        image: registry.example.com/app-%d:2.0\n         env:%s", i, i, more.String()))
 	}
 }

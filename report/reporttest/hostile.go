@@ -8,6 +8,7 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/impact/review"
+	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // Payloads are texts by which a hostile repository tries to leave its place in one of the formats.
@@ -31,7 +32,7 @@ func hostile() *review.Review {
 		more := Poison(mixed(), func(s string) string {
 			h := fnv.New32a()
 			_, _ = h.Write([]byte(s))
-			p := all[(int(h.Sum32()%uint32(len(all)))+shift*29)%len(all)]
+			p := all[(int(h.Sum32())%len(all)+shift*29)%len(all)]
 			return p + s + p
 		})
 		if shift == 0 {
@@ -51,7 +52,7 @@ func join(r, more *review.Review) {
 	r.Headlines, r.Verdict.Reasons = append(r.Headlines, more.Headlines...), append(r.Verdict.Reasons, more.Verdict.Reasons...)
 	r.Clusters, r.Environments = append(r.Clusters, more.Clusters...), append(r.Environments, more.Environments...)
 	r.Concerns, r.Matrix = append(r.Concerns, more.Concerns...), append(r.Matrix, more.Matrix...)
-	r.Files, r.Groups, r.Gates = append(r.Files, more.Files...), append(r.Groups, more.Groups...), append(r.Gates, more.Gates...)
+	r.Files, r.Groups, r.Gates, r.Spokes = append(r.Files, more.Files...), append(r.Groups, more.Groups...), append(r.Gates, more.Gates...), append(r.Spokes, more.Spokes...)
 	r.Findings, r.Rules, r.Withheld = append(r.Findings, more.Findings...), append(r.Rules, more.Rules...), append(r.Withheld, more.Withheld...)
 	r.Waits, r.Failures, r.Unresolved = append(r.Waits, more.Waits...), append(r.Failures, more.Failures...), append(r.Unresolved, more.Unresolved...)
 	r.Unknown, r.Unread, r.Notes = append(r.Unknown, more.Unknown...), append(r.Unread, more.Unread...), append(r.Notes, more.Notes...)
@@ -61,10 +62,7 @@ func join(r, more *review.Review) {
 // the review itself (states, severities, kinds, operations, keys, the schema's version) are left alone. A text may
 // be of any bytes.
 func Poison(r *review.Review, text func(string) string) *review.Review {
-	out := r
-	if p, ok := poison(reflect.ValueOf(r), text).Interface().(*review.Review); ok {
-		out = p
-	}
+	out, _ := reflect.TypeAssert[*review.Review](poison(reflect.ValueOf(r), text))
 	return out
 }
 
@@ -77,7 +75,7 @@ func poison(v reflect.Value, text func(string) string) reflect.Value {
 			out.SetString(text(v.String()))
 		}
 	case reflect.Pointer, reflect.Interface:
-		if v.IsNil() {
+		if v.IsNil() || v.Type() == reflect.TypeFor[*tree.Tree]() {
 			return v
 		}
 		p := poison(v.Elem(), text)
@@ -110,8 +108,12 @@ func poison(v reflect.Value, text func(string) string) reflect.Value {
 
 // poisonFields leaves the words of the review alone, as far as their type does not tell them.
 func poisonFields(v, out reflect.Value, text func(string) string) {
+	out.Set(v) // what is not exported stays as it is
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		own := v.Type() == reflect.TypeFor[review.Line]() && f.Name == "Op" ||
 			v.Type() == reflect.TypeFor[review.Group]() && f.Name == "Key" ||
 			v.Type() == reflect.TypeFor[review.Review]() && f.Name == "SchemaVersion" ||

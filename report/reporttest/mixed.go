@@ -32,6 +32,10 @@ func mixed() *review.Review {
 		}
 	}
 	r.Files = []string{"apps/billing/base/deployment.yaml", "apps/billing/base/pvc.yaml", "apps/checkout/values.yaml", "clusters/prod-eu-1/apps.yaml", "docs/runbook.md", "infrastructure/base/ingress/release.yaml"}
+	r.Spokes = []review.Spoke{{
+		URL: "https://git.example.com/checkout/deploy", Base: review.Revision{Name: "main", Commit: "1f0e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c", Label: "main"},
+		Head: review.Revision{Label: "the files on disk"}, Files: []string{"deploy/cart.yaml"},
+	}}
 	r.Groups = mixedGroups()
 	r.Gates = mixedGates()
 	r.Headlines = []review.Headline{

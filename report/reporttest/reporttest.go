@@ -66,10 +66,10 @@ func group(kind impact.Kind, id, concern string, clusters ...string) review.Grou
 }
 
 func why(concern string) string {
-	switch {
-	case concern == "platform":
+	switch concern {
+	case "platform":
 		return "it comes from infrastructure/ of the hub"
-	case concern == "cluster":
+	case "cluster":
 		return "its file is read by one cluster only"
 	default:
 		return "its namespace belongs to Tenant " + strings.TrimPrefix(concern, "tenant/")

@@ -9,7 +9,6 @@ func rules() []finding.Rule {
 		{ID: "container-privileged", Severity: e, Title: "A container gains privileges", Why: "A privileged container is root on its node.", Hint: "drop privileged, or ask the platform team"},
 		{ID: "daemonset-deleted", Severity: e, Title: "A DaemonSet is deleted", Why: "Its pods stop on every node.", Hint: "check that something takes its place on these clusters"},
 		{ID: "failure-new", Severity: e, Title: "An applier fails that did not", Why: "The controller stops there and prunes nothing.", Hint: "build it locally"},
-		{ID: "gate-failed", Severity: e, Title: "A gate does not pass", Why: "A rule of the fleet says no.", Hint: "do what its message says, or ask for a waiver"},
 		{ID: "image-major", Severity: w, Title: "An image changes its major version", Why: "It may not read what its predecessor wrote.", Hint: "read the release notes"},
 		{ID: "immutable-field", Severity: e, Title: "A field that cannot change changes", Why: "The API server refuses the object, and its applier stops.", Hint: "give the object a new name, or recreate it"},
 		{ID: "limits-removed", Severity: w, Title: "A resource limit is removed", Why: "The container may take the whole node.", Hint: "set a limit"},

@@ -24,7 +24,7 @@ func start(clusters ...review.Cluster) *review.Review {
 		Concerns: []review.Concern{}, Matrix: []review.Cell{},
 		Verdict: review.Verdict{Reasons: []string{}},
 		Details: &review.Details{
-			Files: []string{}, Groups: []review.Group{}, Gates: []review.Gate{}, Findings: []finding.Finding{}, Rules: []finding.Rule{},
+			Files: []string{}, Spokes: []review.Spoke{}, Groups: []review.Group{}, Gates: []review.Gate{}, Findings: []finding.Finding{}, Rules: []finding.Rule{},
 			Withheld: []review.Withheld{}, Waits: []review.Wait{}, Failures: []review.Failure{}, Unresolved: []render.Unresolved{},
 			Unknown: []review.Unknown{}, Unread: []string{}, Notes: []review.Note{},
 		},
@@ -182,7 +182,7 @@ func findings(r *review.Review) {
 			continue
 		}
 		r.Findings = append(r.Findings, finding.Finding{
-			Rule: "gate-failed", Severity: g.Severity, Message: "gate " + g.Name + ": " + g.Message, Clusters: []string{}, File: g.File, Line: g.Line, Waived: g.Waived,
+			Rule: "gate/" + g.Name, Severity: g.Severity, Message: "gate " + g.Name + ": " + g.Message, Clusters: []string{}, File: g.File, Line: g.Line, Waived: g.Waived,
 		})
 	}
 	slices.SortStableFunc(r.Findings, func(a, b finding.Finding) int { return finding.Compare(&a, &b) })

@@ -35,7 +35,7 @@ type Document struct {
 	Rules []finding.Rule
 	// Findings in any order.
 	Findings []finding.Finding
-	// Base is the URI of the repository's root; "" when it is not known.
+	// Base is the absolute URI of the repository's root; what is none is left out.
 	Base string
 	// Anchor is the file that stands for findings without one, such as the fleet's document; GitHub refuses
 	// a log with a result that has no file. "" for none.
@@ -57,8 +57,8 @@ func Write(w io.Writer, doc Document) error {
 		ColumnKind: "unicodeCodePoints",
 		Results:    []result{},
 	}
-	if doc.Base != "" {
-		r.BaseIDs = map[string]artifact{root: {URI: strings.TrimSuffix(uri(doc.Base), "/") + "/"}}
+	if u, err := url.Parse(doc.Base); err == nil && u.IsAbs() && u.Opaque == "" && u.Host != "" {
+		r.BaseIDs = map[string]artifact{root: {URI: strings.TrimSuffix((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), "/") + "/"}}
 	}
 	for i := range rules {
 		r.Tool.Driver.Rules = append(r.Tool.Driver.Rules, describe(&rules[i]))
@@ -164,14 +164,6 @@ func physicalOf(file string, line int) *physical {
 		p.Region = &region{Start: line}
 	}
 	return p
-}
-
-// uri is s as a URI; what is none is taken for a path.
-func uri(s string) string {
-	if u, err := url.Parse(s); err == nil && u.Scheme != "" {
-		return u.String()
-	}
-	return (&url.URL{Path: s}).String()
 }
 
 // text is plain text. Viewers make links of "[text](target)" in it, which takes the two brackets together.

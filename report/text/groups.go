@@ -1,6 +1,7 @@
 package text
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,10 +56,7 @@ func (p *printer) run(r *run) {
 		width = max(width, utf8.RuneCountInString(term.Safe(g.Name)))
 	}
 	for _, g := range shown {
-		name := term.Safe(g.Name)
-		gap := strings.Repeat(" ", width-utf8.RuneCountInString(name))
-		p.printf("%s  %s%s  %s%s%s\n", p.Look(lookOfKind(g.Kind), fmt.Sprintf("%-7s", g.Kind)), p.Look(term.Bold, name), gap,
-			term.Safe(phrase.Where(g.Clusters, len(p.Clusters))), replaces(g), p.rules(g))
+		p.headOf(g, width)
 	}
 	if n := len(r.groups) - len(shown); n > 0 {
 		p.printf("%s… and %d more that change alike; -o json lists them\n", indent, n)
@@ -69,6 +67,49 @@ func (p *printer) run(r *run) {
 	if files := causes(shown); len(files) > 0 {
 		p.wrapped(indent, "", "because of "+phrase.List(files, 5))
 	}
+}
+
+// headOf is the line of a group, its name as wide as the longest of its run.
+func (p *printer) headOf(g *review.Group, wide int) {
+	name := term.Safe(g.Name)
+	gap := strings.Repeat(" ", wide-utf8.RuneCountInString(name))
+	line := p.Look(lookOfKind(g.Kind), fmt.Sprintf("%-7s", g.Kind)) + "  " + p.Look(term.Bold, name) + gap
+	for _, part := range []string{p.on(g.Clusters, width-term.Width(line)) + replaces(g), p.rules(g)} {
+		switch {
+		case part == "":
+		case term.Width(line)+2+term.Width(part) > width && term.Width(line) > len(indent):
+			p.printf("%s\n", line)
+			line = indent + part
+		default:
+			line += "  " + part
+		}
+	}
+	p.printf("%s\n", line)
+}
+
+// on says on which clusters a group is: by name, where there is no room by environment.
+func (p *printer) on(clusters []string, room int) string {
+	text := p.where(clusters)
+	if term.Width(text)+2 <= room || len(clusters) <= 1 {
+		return text
+	}
+	if p.environment == nil {
+		p.environment = map[string]string{}
+		for _, c := range p.Clusters {
+			p.environment[c.Name] = c.Environment
+		}
+	}
+	n := map[string]int{}
+	for _, c := range clusters {
+		n[p.environment[c]]++
+	}
+	var parts []string
+	for _, e := range p.Environments {
+		if n[e.Name] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[e.Name], cmp.Or(e.Name, "elsewhere")))
+		}
+	}
+	return term.Safe("on " + phrase.Count(len(clusters), "cluster") + ": " + phrase.List(parts, 4))
 }
 
 // rules names the risks of a group, the worst first.
@@ -87,7 +128,7 @@ func (p *printer) rules(g *review.Group) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "  " + p.Look(lookOf(g.Severity, term.Dim), strings.TrimSpace(mark(g.Severity)+" "+phrase.List(names, 4)))
+	return p.Look(lookOf(g.Severity, term.Dim), strings.TrimSpace(mark(g.Severity)+" "+phrase.List(names, 4)))
 }
 
 // concern is what people call one.
@@ -180,18 +221,24 @@ func (p *printer) whose(g *review.Group) []string {
 	}
 	switch {
 	case g.Kind == impact.Moved:
-		return []string{"owner: " + term.Safe(g.Before.Owner.String()) + " -> " + term.Safe(g.After.Owner.String()) + of}
+		return []string{"owner: " + owner(g.Before) + " -> " + owner(g.After) + of}
 	case g.Kind == impact.Removed:
-		owner := term.Safe(g.Before.Owner.String())
-		if !strings.Contains(term.Safe(g.Why), owner) {
-			return []string{"was applied by " + owner + of}
+		if by := owner(g.Before); !strings.Contains(term.Safe(g.Why), by) {
+			return []string{"was applied by " + by + of}
 		}
 		if of != "" {
 			return []string{strings.TrimPrefix(of, ", ")}
 		}
 		return nil
 	}
-	return []string{"by " + term.Safe(g.After.Owner.String()) + of}
+	return []string{"by " + owner(g.After) + of}
+}
+
+func owner(s *review.Side) string {
+	if s == nil {
+		return "nobody"
+	}
+	return term.Safe(s.Owner.String())
 }
 
 // edit is one difference: a line, or more for text of several lines.

@@ -28,7 +28,8 @@ func (p *printer) rest() {
 	if len(p.Unresolved) > 0 {
 		p.printf("  bulkhead render lists them, with hints\n")
 	}
-	p.printf("\n%s\n", p.Coverage)
+	p.printf("\n")
+	p.wrapped("", "", p.Coverage.String())
 }
 
 func (p *printer) where(clusters []string) string {

@@ -127,34 +127,34 @@ func (p *printer) folded(rows []*row) []*row {
 	return out
 }
 
-func join(sum *review.Cell, c review.Cell) {
-	sum.Added += c.Added
-	sum.Changed += c.Changed
-	sum.Removed += c.Removed
-	sum.Moved += c.Moved
-	sum.Severity = finding.Worst(sum.Severity, c.Severity)
+func join(all *review.Cell, c review.Cell) {
+	all.Added += c.Added
+	all.Changed += c.Changed
+	all.Removed += c.Removed
+	all.Moved += c.Moved
+	all.Severity = finding.Worst(all.Severity, c.Severity)
 }
 
 // write writes the rows, with as many concerns as the width has room for.
 func (p *printer) write(rows []*row) {
-	concerns, rest := p.columns(rows)
 	environments := slices.ContainsFunc(rows, func(r *row) bool { return r.environment != "" })
+	counts := p.counts(rows)
+	concerns, rest := p.columns(rows, counts, environments)
 	t := term.Table{{"CLUSTER"}}
 	if environments {
 		t[0] = append(t[0], "ENV")
 	}
 	first := len(t[0])
 	for _, c := range concerns {
-		t[0] = append(t[0], strings.ToUpper(concern(c)))
+		t[0] = append(t[0], heading(c))
 	}
 	if len(rest) > 0 {
 		t[0] = append(t[0], fmt.Sprintf("%d MORE", len(rest)))
 	}
-	counts := p.counts(rows)
 	for _, c := range counts {
 		t[0] = append(t[0], c.name)
 	}
-	t[0] = append(t[0], "WORST RISK")
+	t[0] = append(t[0], worstRisk)
 	for _, r := range rows {
 		line := []string{r.name}
 		if environments {
@@ -164,11 +164,7 @@ func (p *printer) write(rows []*row) {
 			line = append(line, cellText(r.cells[c]))
 		}
 		if len(rest) > 0 {
-			var sum review.Cell
-			for _, c := range rest {
-				join(&sum, r.cells[c])
-			}
-			line = append(line, cellText(sum))
+			line = append(line, cellText(sum(r, rest)))
 		}
 		for _, c := range counts {
 			line = append(line, fmt.Sprint(c.of(r)))
@@ -185,7 +181,7 @@ func (p *printer) write(rows []*row) {
 		switch {
 		case column >= first && column < first+len(concerns):
 			return lookOf(r.cells[concerns[column-first]].Severity, "")
-		case t[0][column] == "WORST RISK":
+		case t[0][column] == worstRisk:
 			return lookOf(r.severity, "")
 		}
 		return ""
@@ -212,25 +208,62 @@ func (p *printer) counts(rows []*row) (out []number) {
 }
 
 // columns are the concerns that have a column, worst first, and those that share one.
-func (p *printer) columns(rows []*row) (shown, rest []string) {
-	left := width - 40 // environment, numbers and the worst risk
-	for _, r := range rows {
-		left = min(left, width-40-max(0, term.Width(r.name)-12))
-	}
-	for i := range p.Concerns {
-		name := p.Concerns[i].Name
-		wide := len(concern(name))
+func (p *printer) columns(rows []*row, counts []number, environments bool) (shown, rest []string) {
+	wide := func(heading string, cell func(*row) string) int {
+		n := len(heading)
 		for _, r := range rows {
-			wide = max(wide, len(cellText(r.cells[name])))
+			n = max(n, term.Width(term.Safe(cell(r))))
 		}
-		if left -= wide + 2; left < 0 && len(shown) > 0 && i < len(p.Concerns) {
-			rest = append(rest, name)
-			continue
-		}
-		shown = append(shown, name)
+		return n + 2
 	}
-	return shown, rest
+	left := width + 2 - wide("CLUSTER", func(r *row) string { return r.name }) - wide(worstRisk, func(r *row) string { return r.worst })
+	if environments {
+		left -= wide("ENV", func(r *row) string { return r.environment })
+	}
+	for _, c := range counts {
+		left -= len(c.name) + 2
+	}
+	of := func(names ...string) func(*row) string {
+		return func(r *row) string { return cellText(sum(r, names)) }
+	}
+	var all []string
+	for i := range p.Concerns {
+		all = append(all, p.Concerns[i].Name)
+	}
+	for i, name := range all {
+		left -= wide(heading(name), of(name))
+		if others := all[i+1:]; len(others) > 0 && left < wide("00 MORE", of(others...)) && left < need(others, wide, of) && i > 0 {
+			return all[:i], all[i:]
+		}
+		if left < 0 && i > 0 {
+			return all[:i], all[i:]
+		}
+	}
+	return all, nil
 }
+
+// heading of a concern's column: tenants by their name alone.
+func heading(name string) string {
+	return strings.ToUpper(strings.TrimPrefix(concern(name), "tenant/"))
+}
+
+// need is the width of all these concerns.
+func need(names []string, wide func(string, func(*row) string) int, of func(...string) func(*row) string) (n int) {
+	for _, name := range names {
+		n += wide(heading(name), of(name))
+	}
+	return n
+}
+
+// sum is what changes of some concerns.
+func sum(r *row, concerns []string) (c review.Cell) {
+	for _, name := range concerns {
+		join(&c, r.cells[name])
+	}
+	return c
+}
+
+const worstRisk = "WORST RISK"
 
 // cellText is such as "+5 ~1 -5 !!".
 func cellText(c review.Cell) string {

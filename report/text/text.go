@@ -46,6 +46,7 @@ type printer struct {
 	*bufio.Writer
 	*review.Review
 	term.Colour
+	environment map[string]string // by cluster; nil before it is asked for
 }
 
 func (p *printer) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
@@ -153,7 +154,8 @@ func (p *printer) gates() {
 		if g.State == review.Waived {
 			code = term.Dim
 		}
-		p.printf("  %s  %s  %s\n", p.Look(code, fmt.Sprintf("%-6s", g.State)), p.Look(term.Bold, term.Safe(g.Name)), term.Safe(g.Message))
+		p.printf("  %s  %s\n", p.Look(code, fmt.Sprintf("%-6s", g.State)), p.Look(term.Bold, term.Safe(g.Name)))
+		p.wrapped("          ", code, g.Message)
 		for _, e := range g.Evidence {
 			p.wrapped("          ", "", e)
 		}
@@ -213,18 +215,14 @@ func (p *printer) risks() {
 }
 
 func (p *printer) risk(f *finding.Finding, hints map[string]bool) {
-	p.printf("  %s %s  %s\n", p.Look(lookOf(f.Severity, ""), fmt.Sprintf("%-7s", f.Severity)), p.Look(term.Bold, term.Safe(f.Rule)), term.Safe(where(f.Clusters, len(p.Clusters))))
+	where := "of the fleet"
+	if len(f.Clusters) > 0 {
+		where = p.on(f.Clusters, width-12-term.Width(f.Rule))
+	}
+	p.printf("  %s %s  %s\n", p.Look(lookOf(f.Severity, ""), fmt.Sprintf("%-7s", f.Severity)), p.Look(term.Bold, term.Safe(f.Rule)), where)
 	p.wrapped("          ", "", f.Message)
 	if f.Hint != "" && !hints[f.Rule+f.Hint] {
 		hints[f.Rule+f.Hint] = true
 		p.wrapped("          ", "", "hint: "+f.Hint)
 	}
-}
-
-// where says on which clusters; without any it is about the fleet as a whole.
-func where(clusters []string, all int) string {
-	if len(clusters) == 0 {
-		return "of the fleet"
-	}
-	return phrase.Where(clusters, all)
 }

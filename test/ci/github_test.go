@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -85,11 +86,14 @@ func (s *step) run(t *testing.T, code int) {
 		t.Fatal(err)
 	}
 	for _, c := range commandsOf(s.log) {
-		if !slices.Contains([]string{"error", "warning", "notice"}, c.name) || strings.Contains(c.properties, "pwned") {
+		if !slices.Contains([]string{"error", "warning", "notice"}, c.name) || !ownTitle.MatchString(c.property("title")) {
 			t.Errorf("the log has the command %v", c)
 		}
 	}
 }
+
+// ownTitle is the title of an annotation of ours: of the script, or the ID of a rule.
+var ownTitle = regexp.MustCompile(`^([Bb]ulkhead|[a-z0-9/-]+)$`)
 
 func (s *step) summary(t *testing.T) string { return read(t, filepath.Join(s.dir, "summary")) }
 
@@ -182,7 +186,7 @@ func TestActionInputs(t *testing.T) {
 		f := github(t, "kim")
 		f.remarks = []remark{{1, "kim", false, marker + "\nof all"}, {2, "lee", false, "<!-- bulkhead:impact tenant/billing -->\nforged"}}
 		s := seed(t, f.URL)
-		s.env["INPUT_ONLY"] = "tenant/billing"
+		s.env["INPUT_ONLY"], s.env["INPUT_FAIL_ON"] = "tenant/billing", "never"
 		s.run(t, 0)
 		if got := strings.Join(f.calls, ", "); got != "POST 101" {
 			t.Errorf("calls: %s", got)

@@ -80,7 +80,7 @@ func TestActionHostile(t *testing.T) {
 	}
 	untouched(t, s.job.dir, s.dir)
 
-	for _, in := range []string{"INPUT_HEAD", "INPUT_ONLY", "INPUT_SOURCES", "INPUT_FAIL_ON", "INPUT_PATH", "INPUT_BULKHEAD", "INPUT_SPOKE"} {
+	for _, in := range []string{"INPUT_HEAD", "INPUT_SOURCES", "INPUT_FAIL_ON", "INPUT_PATH", "INPUT_BULKHEAD", "INPUT_SPOKE"} {
 		was := s.env[in]
 		s.env[in] = "--x$(touch pwned)\n::error title=pwned::y"
 		s.run(t, 2)

@@ -9,6 +9,16 @@ import (
 // command is what a line of the log makes the runner of GitHub do.
 type command struct{ name, properties, message string }
 
+// property is the value of one of the properties, "" when it is not there.
+func (c command) property(name string) string {
+	for p := range strings.SplitSeq(c.properties, ",") {
+		if k, v, ok := strings.Cut(strings.TrimSpace(p), "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}
+
 var (
 	current = regexp.MustCompile(`^\s*::([^ :]+)(?: ([^:]*(?::[^:]+)*?))?::(.*)$`)
 	former  = regexp.MustCompile(`##\[([^\] ]+)([^\]]*)\](.*)$`)

@@ -1,0 +1,5 @@
+//go:build race
+
+package cause_test
+
+const raceDetector = true

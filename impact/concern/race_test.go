@@ -1,0 +1,5 @@
+//go:build race
+
+package concern_test
+
+const raceDetector = true
