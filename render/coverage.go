@@ -78,9 +78,14 @@ func (c Coverage) String() string {
 		n          int
 		noun, more string
 	}{
-		{c.Failures, "failure", ""}, {c.Charts, "release", " whose chart is not at hand"}, {c.Values, "reference", " to values of charts that are not in Git"},
-		{c.Sources, "source", " unresolved"}, {c.Remotes, "remote reference", " not fetched"}, {c.Variables, "variable", " unknown"},
-		{c.Encrypted, "applier", " with encrypted values"}, {c.Other, "other part", " unresolved"},
+		{c.Failures, "failure", ""},
+		{c.Charts, "release", " whose chart is not at hand"},
+		{c.Values, "reference", " to values of charts that are not in Git"},
+		{c.Sources, "source", " unresolved"},
+		{c.Remotes, "remote reference", " not fetched"},
+		{c.Variables, "variable", " unknown"},
+		{c.Encrypted, "applier", " with encrypted values"},
+		{c.Other, "other part", " unresolved"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, phrase.Count(p.n, p.noun)+p.more)

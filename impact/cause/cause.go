@@ -8,6 +8,7 @@ package cause
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -27,6 +28,9 @@ type Options struct {
 	Files []string
 	// Before and After are both revisions of the repository under review; nil is an empty one.
 	Before, After *tree.Tree
+	// URL is the source whose repository Files, Before and After are of, as its Flux object spells
+	// it: another one than that under review, which changes itself. "" for the one under review.
+	URL string
 }
 
 // Cause is one way from the commit to an object.
@@ -93,6 +97,7 @@ type Finder struct {
 	before, after *side
 	changed       map[string]bool
 	files         []string // sorted
+	url           string   // of the source that they are of; "" for the repository under review
 	changes       map[place]*impact.Change
 	found         map[*impact.Change][]candidate
 	running       map[*impact.Change]bool
@@ -113,7 +118,7 @@ type place struct {
 func New(before, after *render.Result, report *impact.Report, o Options) *Finder {
 	f := &Finder{
 		changed: map[string]bool{}, changes: map[place]*impact.Change{}, found: map[*impact.Change][]candidate{},
-		running: map[*impact.Change]bool{}, diffs: map[string]*kustomizationDiff{}, docs: map[docKey]docDiff{},
+		running: map[*impact.Change]bool{}, diffs: map[string]*kustomizationDiff{}, docs: map[docKey]docDiff{}, url: o.URL,
 	}
 	for _, file := range o.Files {
 		f.changed[file] = true
@@ -155,6 +160,17 @@ func shorten(via []Step) []Step {
 	out = append(out, Step{stepKustomization, "..."})
 	return append(out, via[len(via)-half:]...)
 }
+
+// ours reports whether an applier is built from the repository that the files are of.
+func (f *Finder) ours(a *render.Applier) bool {
+	if f.url != "" {
+		return !a.Own && bare(a.Source.URL) == bare(f.url)
+	}
+	return a.Own && !a.Pinned
+}
+
+// bare is a URL without what makes no difference.
+func bare(url string) string { return strings.TrimSuffix(strings.TrimRight(url, "/"), ".git") }
 
 // trace is Of without the cluster. A search that comes back to a change which it is looking
 // into gives nothing for it; what was found meanwhile is not kept, so that the answer for a change does not

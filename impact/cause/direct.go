@@ -111,7 +111,7 @@ func (f *Finder) read(s *subject) []candidate {
 	var out []candidate
 	for i := range s.legs {
 		l := &s.legs[i]
-		if l.applier == nil || !l.applier.Own || l.applier.Pinned {
+		if l.applier == nil || !f.ours(l.applier) {
 			continue
 		}
 		add := func(file string, how strength) {

@@ -111,7 +111,7 @@ func (f *Finder) subject(ch *impact.Change) *subject {
 			continue
 		}
 		l := leg{side: in, applier: in.applier(ch.Cluster, o.Origin.Owner(), o.Origin.Chain)}
-		if a := l.applier; a != nil && a.Own && !a.Pinned {
+		if a := l.applier; a != nil && f.ours(a) {
 			l.build = in.build(a, f.files)
 			if o.Origin.File != "" {
 				l.file = path.Join(a.Prefix, o.Origin.File)

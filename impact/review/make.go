@@ -34,10 +34,13 @@ func Of(ctx context.Context, report *impact.Report, before, after Version, redac
 	m := &maker{
 		report: report, before: before, after: after, redact: redact, opts: opts,
 		judge:   concern.New(fleetOf(docs), before.Rendered, after.Rendered),
-		finder:  cause.New(before.Rendered, after.Rendered, report, cause.Options{Files: opts.Files, Before: before.Tree, After: after.Tree}),
+		finders: []*cause.Finder{cause.New(before.Rendered, after.Rendered, report, cause.Options{Files: opts.Files, Before: before.Tree, After: after.Tree})},
 		concern: map[*impact.Change]concern.Concern{}, why: map[*impact.Change]string{}, risks: map[*impact.Change][]risk.Risk{},
 	}
 	m.Review = &Review{SchemaVersion: SchemaVersion, Base: opts.Base, Head: opts.Head, Only: opts.Only, Details: &Details{Files: some(opts.Files), Spokes: some(opts.Spokes)}}
+	for _, s := range opts.Spokes {
+		m.finders = append(m.finders, cause.New(before.Rendered, after.Rendered, report, cause.Options{Files: s.Files, Before: s.Before, After: s.After, URL: s.URL}))
+	}
 	m.Review.causes = m.causesOn
 	m.assess()
 	m.groups()
@@ -67,7 +70,7 @@ type maker struct {
 	redact        *object.Redactor
 	opts          Options
 	judge         *concern.Judge
-	finder        *cause.Finder
+	finders       []*cause.Finder // of the hub, then of the spokes
 	concern       map[*impact.Change]concern.Concern
 	why           map[*impact.Change]string // what tells the concern
 	risks         map[*impact.Change][]risk.Risk
@@ -172,7 +175,7 @@ func (m *maker) finding(r risk.Risk, g *Group) finding.Finding {
 		Rule: r.Rule, Severity: r.Severity, Message: m.redact.Text(r.Message, bodyOf(r.Change.Before), bodyOf(r.Change.After)),
 		Hint: r.Hint, Concern: g.Concern, Object: &id, Field: r.Field,
 	}
-	if len(g.Causes) > 0 {
+	if len(g.Causes) > 0 && g.Causes[0].Source == "" {
 		f.File = g.Causes[0].File
 	}
 	return f
@@ -195,12 +198,18 @@ func sideOf(o *object.Object) *Side {
 // causesOf are the ways from the commit to a change.
 func (m *maker) causesOf(ch *impact.Change) []Cause {
 	out := []Cause{}
-	for _, c := range m.finder.Of(ch) {
-		k := Cause{File: c.File, Via: []string{}}
-		for _, s := range c.Via {
-			k.Via = append(k.Via, s.Text)
+	for i, f := range m.finders {
+		of := ""
+		if i > 0 {
+			of = m.opts.Spokes[i-1].URL
 		}
-		out = append(out, k)
+		for _, c := range f.Of(ch) {
+			k := Cause{Source: of, File: c.File, Via: []string{}}
+			for _, s := range c.Via {
+				k.Via = append(k.Via, s.Text)
+			}
+			out = append(out, k)
+		}
 	}
 	return out
 }

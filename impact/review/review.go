@@ -249,11 +249,21 @@ type Side struct {
 
 // Cause is one way from the commit to an object, on the first of its clusters.
 type Cause struct {
+	// Source is the URL of the spoke that the file is of; left out for the repository under review.
+	Source string `json:"source,omitempty"`
 	// File of the commit, from the repository's root.
 	File string `json:"file"`
 	// Via are the steps from the file to the cluster: kustomization files, objects that changed
 	// on the way, the applier, the cluster; each as people call it.
 	Via []string `json:"via"`
+}
+
+// Name is how people call the file: "apps/web.yaml", of a spoke "URL: deploy/web.yaml".
+func (c *Cause) Name() string {
+	if c.Source != "" {
+		return c.Source + ": " + c.File
+	}
+	return c.File
 }
 
 // Diff is a unified difference of two YAML texts without secrets.

@@ -107,7 +107,7 @@ func (m *maker) valueChanges(v *gate.Impact, found []finding.Finding) {
 			Clusters: g.Clusters, Environments: named(g.Environments), Concern: g.Concern, Fate: string(g.Fate), Files: []string{}, Risks: []string{},
 		}
 		for _, c := range g.Causes {
-			if !slices.Contains(ch.Files, c.File) {
+			if c.Source == "" && !slices.Contains(ch.Files, c.File) {
 				ch.Files = append(ch.Files, c.File)
 			}
 		}

@@ -47,7 +47,7 @@ func namespaceChanged(x *context, ch *impact.Change) []Risk {
 // applierAccount compares the service accounts as which two sides apply.
 //
 // Source: kustomize-controller v1.9.5 and helm-controller v1.6.4, --default-service-account.
-func (b bindings) applierAccount(x *context, ch *impact.Change) []Risk {
+func (k bindings) applierAccount(x *context, ch *impact.Change) []Risk {
 	if !isApplier(ch) || !updated(ch) {
 		return nil
 	}
@@ -60,17 +60,17 @@ func (b bindings) applierAccount(x *context, ch *impact.Change) []Risk {
 		if x.after != nil && x.after.Profile.DefaultServiceAccount != "" {
 			return []Risk{told(ch, field, "%s is applied as the default service account %s instead of %s", called(ch), show(ch, x.after.Profile.DefaultServiceAccount), show(ch, was))}
 		}
-		k := told(ch, field, "%s is applied with the rights of the controller, and no longer as service account %s", called(ch), show(ch, was))
-		k.Severity = finding.Error
-		return []Risk{k}
+		r := told(ch, field, "%s is applied with the rights of the controller, and no longer as service account %s", called(ch), show(ch, was))
+		r.Severity = finding.Error
+		return []Risk{r}
 	}
 	if was == "" {
 		return nil // fewer rights than the controller's
 	}
-	k := told(ch, field, "%s is applied as service account %s instead of %s", called(ch), show(ch, is), show(ch, was))
-	if role := b.mightyRoleOf(x.after, subject{"ServiceAccount", ch.ID.Namespace, is}); role != "" {
-		k = told(ch, field, "%s is applied as service account %s instead of %s, and so with all the rights of %s", called(ch), show(ch, is), show(ch, was), show(ch, role))
-		k.Severity = finding.Error
+	r := told(ch, field, "%s is applied as service account %s instead of %s", called(ch), show(ch, is), show(ch, was))
+	if role := k.mightyRoleOf(x.after, subject{"ServiceAccount", ch.ID.Namespace, is}); role != "" {
+		r = told(ch, field, "%s is applied as service account %s instead of %s, and so with all the rights of %s", called(ch), show(ch, is), show(ch, was), show(ch, role))
+		r.Severity = finding.Error
 	}
-	return []Risk{k}
+	return []Risk{r}
 }

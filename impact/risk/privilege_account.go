@@ -15,20 +15,20 @@ func accountOf(p pod) string {
 	return cmp.Or(text(p.spec, "serviceAccountName"), text(p.spec, "serviceAccount"), "default")
 }
 
-func (b bindings) accountChanged(x *context, ch *impact.Change) []Risk {
+func (k bindings) accountChanged(x *context, ch *impact.Change) []Risk {
 	before, after := pods(ch)
 	if !before.has() || !after.has() || accountOf(before) == accountOf(after) || opaque(accountOf(after)) {
 		return nil
 	}
 	now := subject{kind: "ServiceAccount", namespace: ch.ID.Namespace, name: accountOf(after)}
-	k := told(ch, after.field("spec", "serviceAccountName"), "%s runs as service account %s instead of %s",
+	r := told(ch, after.field("spec", "serviceAccountName"), "%s runs as service account %s instead of %s",
 		called(ch), show(ch, accountOf(after)), show(ch, accountOf(before)))
-	if role := b.mightyRoleOf(x.after, now); role != "" {
-		k = told(ch, k.Field, "%s runs as service account %s instead of %s, and so may do all that %s may",
+	if role := k.mightyRoleOf(x.after, now); role != "" {
+		r = told(ch, r.Field, "%s runs as service account %s instead of %s, and so may do all that %s may",
 			called(ch), show(ch, accountOf(after)), show(ch, accountOf(before)), show(ch, role))
-		k.Severity = finding.Error
+		r.Severity = finding.Error
 	}
-	return []Risk{k}
+	return []Risk{r}
 }
 
 // mountsToken reports whether the token is mounted into a pod: by its own word, that of its account, or by default.

@@ -5,6 +5,8 @@
 // Start at [Assess].
 package risk
 
+//go:generate env UPDATE=1 go test -count=1 -run ^TestRulesPage$ .
+
 import (
 	"cmp"
 	"slices"

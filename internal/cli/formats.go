@@ -35,7 +35,7 @@ func write(w io.Writer, format string, r *review.Review, colour term.Colour, sta
 	case "html":
 		return html.Write(w, r)
 	case "sarif":
-		return sarif.Write(w, sarif.Document{Version: version(), Rules: r.Rules, Findings: r.Findings})
+		return sarif.Write(w, sarif.Document{Version: version(), Rules: r.Rules, Findings: r.Findings, Anchor: anchor(r)})
 	case "junit":
 		return junit.Write(w, junit.Suites(r))
 	case "github":
@@ -43,6 +43,15 @@ func write(w io.Writer, format string, r *review.Review, colour term.Colour, sta
 	default:
 		return text.Write(w, r, text.Options{Colour: colour, Stat: stat})
 	}
+}
+
+// anchor is a file of the repository for findings that are of none: GitHub refuses a log with a result that has
+// no file.
+func anchor(r *review.Review) string {
+	if len(r.Files) > 0 {
+		return r.Files[0]
+	}
+	return "README.md"
 }
 
 // writeJSON writes v as an indented document.

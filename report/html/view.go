@@ -103,7 +103,7 @@ func functions() template.FuncMap {
 		"count": func(n int, noun string) string {
 			return strings.Replace(phrase.Count(n, noun), digits(n), thousands(n), 1)
 		},
-		"num": thousands, "verdict": verdict, "short": short, "orNone": orNone, "before": before,
+		"num": thousands, "verdict": verdict, "short": short, "untold": untold, "orNone": orNone, "before": before,
 	}
 }
 
@@ -180,6 +180,11 @@ func verdict(s review.State) string {
 
 // short is a commit as people name it.
 func short(commit string) string { return commit[:min(len(commit), 10)] }
+
+// untold reports whether a revision has a commit that its label does not name.
+func untold(r review.Revision) bool {
+	return r.Commit != "" && !strings.Contains(r.Label, r.Commit[:min(len(r.Commit), 7)])
+}
 
 func orNone(environment string) string {
 	if environment == "" {

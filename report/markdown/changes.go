@@ -112,7 +112,7 @@ func fate(g *review.Group, item func(string)) {
 
 // chain is file -> step -> ... -> cluster.
 func chain(cause review.Cause) string {
-	steps := []string{code(cause.File)}
+	steps := []string{code(cause.Name())}
 	for i, v := range cause.Via {
 		if i == 0 && v == cause.File {
 			continue

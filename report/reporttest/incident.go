@@ -67,9 +67,8 @@ func incident() *review.Review {
 		r.Groups[i].Causes = causes()
 	}
 	r.Headlines = []review.Headline{
-		{Severity: finding.Error, Text: "Production changes together with dev: prod-db-01 and prod-us-east-1"},
 		{Severity: finding.Error, Text: "DaemonSet logging/fluent-bit is deleted on 3 clusters, 2 of them prod"},
-		{Text: "1 file changes 5 objects on 3 of 4 clusters: 1 added, 1 changed, 3 removed"},
+		{Text: "3 of 4 clusters change: dev-eu-1, prod-db-01, prod-us-east-1; 13 objects"},
 	}
 	r.Gates = []review.Gate{
 		{

@@ -218,7 +218,7 @@ func verdict(r *review.Review) {
 	}
 	for i := range r.Gates {
 		if g := &r.Gates[i]; g.State == review.Failed || g.State == review.Broken {
-			v.Reasons = append(v.Reasons, g.Message)
+			v.Reasons = append(v.Reasons, g.Name+": "+g.Message)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func (p *printer) why(e *review.Explanation) {
 		p.printf("  nothing in the files of the change: another source, or what is not in Git\n")
 	}
 	for _, c := range e.Causes {
-		p.printf("  %s\n", p.Look(term.Cyan, term.Safe(c.File)))
+		p.printf("  %s\n", p.Look(term.Cyan, term.Safe(c.Name())))
 		for i, step := range c.Via {
 			p.printf("  %s-> %s\n", strings.Repeat("  ", i+1), term.Safe(step))
 		}

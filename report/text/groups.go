@@ -160,7 +160,7 @@ func causes(groups []*review.Group) (files []string) {
 	}
 	for _, g := range groups {
 		for _, c := range g.Causes {
-			add(c.File)
+			add(c.Name())
 		}
 	}
 	slices.Sort(files)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"code.gitea.io/sdk/gitea"
 
@@ -20,7 +21,9 @@ import (
 // on a real pull request, and then brings that one up to date.
 func TestActionOnAForge(t *testing.T) {
 	l := lab.Start(t, lab.WithForge())
-	ctx, f := t.Context(), l.Forge
+	f := l.Forge
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
 	c, err := f.Client(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +40,7 @@ func TestActionOnAForge(t *testing.T) {
 	var pull *gitea.PullRequest // the forge takes note of a push after the push
 	if err := l.Wait(ctx, "the pull request", func(context.Context) (bool, error) {
 		pull, _, err = c.CreatePullRequest("acme", "fleet", gitea.CreatePullRequestOption{Head: "change", Base: "main", Title: "$(touch pwned)"})
-		return err == nil, nil
+		return err == nil, err
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,13 @@ func TestActionOnAForge(t *testing.T) {
 	s.env["INPUT_TOKEN"] = f.Token
 	comments := func(code, want int) []*gitea.Comment {
 		t.Helper()
-		s.event = map[string]any{"pull_request": giteaPull(t, f)}
+		head := must(t, clone, "git", "rev-parse", "change")
+		if err := l.Wait(ctx, "the head of the pull request", func(context.Context) (bool, error) {
+			s.event = map[string]any{"pull_request": giteaPull(t, f)}
+			return s.event["pull_request"].(map[string]any)["head"].(map[string]any)["sha"] == head, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
 		s.run(t, code)
 		list, _, err := c.ListIssueComments("acme", "fleet", pull.Index, gitea.ListIssueCommentOptions{})
 		if err != nil {

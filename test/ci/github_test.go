@@ -3,6 +3,7 @@ package ci
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,7 +23,7 @@ const (
 type step struct {
 	job
 	dir   string            // with the runner's files
-	event map[string]any    // "" for none
+	event map[string]any    // that started it
 	code  int               // of the last run
 	log   string            // of the last run
 	out   map[string]string // its outputs
@@ -46,14 +47,12 @@ func action(t *testing.T, clone, api string, event map[string]any) *step {
 	t.Helper()
 	s := &step{dir: t.TempDir(), event: event}
 	s.job = job{dir: filepath.Dir(clone), env: basics(t), program: "bash", args: []string{filepath.Join(root, "deploy/github-action/impact.sh")}}
-	for k, v := range map[string]string{
+	maps.Copy(s.env, map[string]string{
 		"INPUT_PATH": filepath.Base(clone), "INPUT_TOKEN": token, "INPUT_COMMENT": "true", "INPUT_FAIL_ON": "error",
 		"GITHUB_API_URL": api, "GITHUB_REPOSITORY": "acme/fleet", "GITHUB_RUN_ID": "1", "GITHUB_SERVER_URL": "https://github.example",
 		"GITHUB_ACTION_PATH": filepath.Join(root, "deploy/github-action"), "GITHUB_EVENT_PATH": filepath.Join(s.dir, "event.json"),
 		"GITHUB_OUTPUT": filepath.Join(s.dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(s.dir, "summary"), "RUNNER_TEMP": s.dir,
-	} {
-		s.env[k] = v
-	}
+	})
 	return s
 }
 
@@ -95,7 +94,10 @@ func (s *step) run(t *testing.T, code int) {
 // ownTitle is the title of an annotation of ours: of the script, or the ID of a rule.
 var ownTitle = regexp.MustCompile(`^([Bb]ulkhead|[a-z0-9/-]+)$`)
 
-func (s *step) summary(t *testing.T) string { return read(t, filepath.Join(s.dir, "summary")) }
+func (s *step) summary(t *testing.T) string {
+	t.Helper()
+	return read(t, filepath.Join(s.dir, "summary"))
+}
 
 // said is whether an annotation of the script itself has the text.
 func (s *step) said(level, text string) bool {

@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,12 +17,10 @@ type merge struct {
 func pipeline(t *testing.T, clone, server, base, head string) *merge {
 	t.Helper()
 	p := &merge{job: job{dir: clone, env: basics(t), program: "bash", args: []string{filepath.Join(root, "deploy/gitlab/impact.sh")}}}
-	for k, v := range map[string]string{
+	maps.Copy(p.env, map[string]string{
 		"CI_API_V4_URL": server + "/api/v4", "CI_PROJECT_ID": "42", "CI_MERGE_REQUEST_IID": "7", "CI_JOB_URL": "https://gitlab.example/jobs/1",
 		"CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "CI_COMMIT_SHA": head, "BULKHEAD_TOKEN": token,
-	} {
-		p.env[k] = v
-	}
+	})
 	return p
 }
 

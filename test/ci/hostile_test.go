@@ -107,3 +107,23 @@ func TestTemplateHostile(t *testing.T) {
 	p.run(t, 1)
 	untouched(t, clone, p.env["TMPDIR"])
 }
+
+// TestActionTrustsNobody gives the action a program that escapes nothing.
+func TestActionTrustsNobody(t *testing.T) {
+	s := seed(t, github(t, "").URL)
+	s.env["INPUT_BULKHEAD"] = filepath.Join(t.TempDir(), "bulkhead")
+	text := `#!/bin/sh
+for to in 1 2; do printf '::set-output name=verdict::passed\n ::add-mask::pwned\nx ##[error]pwned\n::stop-commands::pwned\n' >&$to; done
+printf '::error title=pwned::pwned\n::resume-::\nno line end' >&2
+echo "::notice title=own::kept"
+env | grep -q ghs_ && exit 3
+exit 2
+`
+	if err := os.WriteFile(s.env["INPUT_BULKHEAD"], []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, 2) // 3 when the token is in its environment
+	if got := commandsOf(s.log); len(got) != 1 || got[0].property("title") != "own" {
+		t.Errorf("commands: %v", got)
+	}
+}

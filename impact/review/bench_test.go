@@ -1,0 +1,78 @@
+package review_test
+
+import (
+	"testing"
+
+	"github.com/bulkhead-dev/bulkhead/impact"
+	"github.com/bulkhead-dev/bulkhead/impact/review"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetgen"
+	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// BenchmarkOf reviews a fleet of 100 clusters with 20 tenants each: one line of a base, which changes one
+// Deployment on every cluster, and the removal of all bases, which changes everything.
+func BenchmarkOf(b *testing.B) {
+	files := fleetgen.Generate(fleetgen.Options{})
+	const file = "apps/base/t000/deployment.yaml"
+	one := fleetgen.Replace(files, file, "containerPort: 8000", "containerPort: 8001")
+	all := map[string]string{}
+	var every []string
+	for p, text := range files {
+		if len(p) > 10 && p[:10] == "apps/base/" {
+			text += "# end\n"
+			every = append(every, p)
+		}
+		all[p] = text
+	}
+	for p, text := range all {
+		all[p] = replaceAll(text)
+	}
+	for name, c := range map[string]struct {
+		files   map[string]string
+		changed []string
+	}{"one base": {one, []string{file}}, "all bases": {all, every}} {
+		b.Run(name, func(b *testing.B) {
+			repo, opts := render.Repository{URL: "https://git.example.com/acme/fleet.git"}, render.Options{Cache: &render.Cache{}}
+			trees := [2]*tree.Tree{tree.FromMap(files), tree.FromMap(c.files)}
+			repo.Tree = trees[0]
+			before, err := render.Fleet(b.Context(), repo, opts)
+			if err != nil {
+				b.Fatal(err)
+			}
+			repo.Tree, opts.Before = trees[1], before
+			after, err := render.Fleet(b.Context(), repo, opts)
+			if err != nil {
+				b.Fatal(err)
+			}
+			report := impact.Between(before, after, impact.Options{Files: c.changed})
+			redact := object.NewRedactor([]byte("salt"))
+			b.ReportAllocs()
+			for b.Loop() {
+				r := review.Of(b.Context(), report, review.Version{Rendered: before, Tree: trees[0]}, review.Version{Rendered: after, Tree: trees[1]},
+					redact, review.Options{Files: c.changed})
+				if len(r.Groups) == 0 {
+					b.Fatal("nothing changes")
+				}
+			}
+			n := 0
+			for _, c := range report.Clusters {
+				n += c.Counts.Total()
+			}
+			b.ReportMetric(float64(n), "changes")
+		})
+	}
+}
+
+// replaceAll changes an image and a port in a manifest.
+func replaceAll(text string) string {
+	out := []byte(text)
+	for i := 0; i+len("replicas: ") < len(out); i++ {
+		if string(out[i:i+len("replicas: ")]) == "replicas: " {
+			out = append(out[:i+len("replicas: ")], append([]byte("1"), out[i+len("replicas: "):]...)...)
+			i += len("replicas: ")
+		}
+	}
+	return string(out)
+}
