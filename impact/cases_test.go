@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +15,7 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -62,80 +60,11 @@ type story struct {
 // compares them.
 func tell(t *testing.T, c *fleetcase.Case) *story {
 	t.Helper()
-	other := func(dir string) *tree.Tree { return tree.FromBlobs(c.Others[dir]) }
-	repo := render.Repository{URL: fleetcase.URL, Branch: c.Branch, Revision: "main@sha1:0"}
-	if len(c.Refs) > 0 {
-		refs := fakeRefs{}
-		for _, r := range c.Refs {
-			refs[r.Ref] = other(r.Dir)
-		}
-		repo.Refs = refs
-	}
-	opts := render.Options{Cache: &render.Cache{}, Variables: c.Variables}
-	for _, s := range c.Sources {
-		opts.Sources = append(opts.Sources, render.Repository{URL: s.URL, Tree: other(s.Dir), Revision: "main@sha1:" + s.Dir[1:]})
-	}
-	for _, d := range c.Clusters {
-		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
-	}
-	s := &story{opts: impact.Options{Files: differing(c.Before, c.After)}}
-	repo.Tree, opts.Fetch = tree.FromBlobs(c.Before), fetch(t, c, 0)
-	s.before = rendered(t, repo, opts)
-	repo.Tree, opts.Fetch, opts.Before = tree.FromBlobs(c.After), fetch(t, c, 1), s.before
-	s.after = rendered(t, repo, opts)
-	s.report = impact.Between(s.before, s.after, s.opts)
-	return s
-}
-
-// fetch gives what a case serves in one revision; nil when it serves nothing.
-func fetch(t *testing.T, c *fleetcase.Case, revision int) render.Fetch {
-	t.Helper()
-	if !c.Serves() {
-		return nil
-	}
-	s, err := c.Served(revision)
+	s, err := fleetstory.Tell(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return served{s}
-}
-
-// served is a [render.Fetch] of what a case serves in one revision.
-type served struct{ *fleetcase.Served }
-
-func (s served) OCI(ctx context.Context, r *sourcev1.OCIRepository) (*render.Fetched, error) {
-	return told(s.Served.OCI(ctx, r))
-}
-
-func (s served) Chart(ctx context.Context, r *sourcev1.HelmRepository, name, version string) (*render.Fetched, error) {
-	return told(s.Served.Chart(ctx, r, name, version))
-}
-
-func (s served) Bucket(ctx context.Context, b *sourcev1.Bucket) (*render.Fetched, error) {
-	return told(s.Served.Bucket(ctx, b))
-}
-
-func (served) Git(_ context.Context, g *sourcev1.GitRepository) (*render.Fetched, error) {
-	return told(nil, fmt.Errorf("%w: %s", fleetcase.ErrUnknown, g.Spec.URL))
-}
-
-func told(a *fleetcase.Answer, err error) (*render.Fetched, error) {
-	if err != nil {
-		return nil, &render.FetchError{Reason: err.Error(), Invalid: errors.Is(err, fleetcase.ErrMissing)}
-	}
-	return &render.Fetched{Revision: a.Revision, Tree: a.Tree, Data: a.Data}, nil
-}
-
-// differing lists the files that are not the same in both.
-func differing[F comparable](a, b map[string]F) []string {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	maps.DeleteFunc(all, func(name string, _ F) bool {
-		x, inA := a[name]
-		y, inB := b[name]
-		return x == y && inA == inB
-	})
-	return slices.Sorted(maps.Keys(all))
+	return &story{opts: impact.Options{Files: s.Files}, before: s.Before, after: s.After, report: s.Report}
 }
 
 func fleet(tb testing.TB, repo render.Repository, files map[string]string, opts render.Options) *render.Result {

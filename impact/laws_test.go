@@ -12,6 +12,7 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetgen"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -257,7 +258,7 @@ func TestLaws(t *testing.T) {
 		}
 		a := draw(files, nil)
 		b := draw(after, a)
-		checkLaws(rt, a, b, impact.Options{Files: differing(files, after)})
+		checkLaws(rt, a, b, impact.Options{Files: fleetstory.Differing(files, after)})
 		for i, happened := range outcomes(impact.Between(a, b, impact.Options{})) {
 			if happened {
 				kinds[i]++

@@ -2,22 +2,19 @@ package cause_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/impact/cause"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
@@ -165,28 +162,11 @@ func checkLaws(tb testing.TB, s *story) {
 // tell renders both sides of a case and compares them.
 func tell(t *testing.T, c *fleetcase.Case) *story {
 	t.Helper()
-	s := &story{treeBefore: tree.FromBlobs(c.Before), treeAfter: tree.FromBlobs(c.After), files: differing(c.Before, c.After)}
-	repo := render.Repository{URL: fleetcase.URL, Branch: c.Branch, Revision: "main@sha1:0"}
-	if len(c.Refs) > 0 {
-		refs := fakeRefs{}
-		for _, r := range c.Refs {
-			refs[r.Ref] = tree.FromBlobs(c.Others[r.Dir])
-		}
-		repo.Refs = refs
+	s, err := fleetstory.Tell(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
 	}
-	opts := render.Options{Cache: &render.Cache{}, Variables: c.Variables}
-	for _, o := range c.Sources {
-		opts.Sources = append(opts.Sources, render.Repository{URL: o.URL, Tree: tree.FromBlobs(c.Others[o.Dir]), Revision: "main@sha1:" + o.Dir[1:]})
-	}
-	for _, d := range c.Clusters {
-		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
-	}
-	repo.Tree, opts.Fetch = s.treeBefore, fetch(t, c, 0)
-	s.before = rendered(t, repo, opts)
-	repo.Tree, opts.Fetch, opts.Before = s.treeAfter, fetch(t, c, 1), s.before
-	s.after = rendered(t, repo, opts)
-	s.report = impact.Between(s.before, s.after, impact.Options{Files: s.files})
-	return s
+	return &story{before: s.Before, after: s.After, treeBefore: s.Trees[0], treeAfter: s.Trees[1], files: s.Files, report: s.Report}
 }
 
 func rendered(tb testing.TB, repo render.Repository, opts render.Options) *render.Result {
@@ -196,69 +176,4 @@ func rendered(tb testing.TB, repo render.Repository, opts render.Options) *rende
 		tb.Fatal(err)
 	}
 	return r
-}
-
-// differing lists the files that are not the same in both.
-func differing[F comparable](a, b map[string]F) []string {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	maps.DeleteFunc(all, func(name string, _ F) bool {
-		x, inA := a[name]
-		y, inB := b[name]
-		return x == y && inA == inB
-	})
-	return slices.Sorted(maps.Keys(all))
-}
-
-// fakeRefs has other refs of the repository, as "tag NAME" or "branch NAME".
-type fakeRefs map[string]*tree.Tree
-
-func (r fakeRefs) Resolve(_ context.Context, ref sourcev1.GitRepositoryRef) (*tree.Tree, string, error) {
-	name := "branch " + ref.Branch
-	if ref.Tag != "" {
-		name = "tag " + ref.Tag
-	}
-	if t := r[name]; t != nil {
-		return t, name + "@sha1:1", nil
-	}
-	return nil, "", fmt.Errorf("open %s: %w", name, render.ErrNoRef)
-}
-
-// fetch gives what a case serves in one revision; nil when it serves nothing.
-func fetch(t *testing.T, c *fleetcase.Case, revision int) render.Fetch {
-	t.Helper()
-	if !c.Serves() {
-		return nil
-	}
-	s, err := c.Served(revision)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return served{s}
-}
-
-// served is a [render.Fetch] of what a case serves in one revision.
-type served struct{ *fleetcase.Served }
-
-func (s served) OCI(ctx context.Context, r *sourcev1.OCIRepository) (*render.Fetched, error) {
-	return told(s.Served.OCI(ctx, r))
-}
-
-func (s served) Chart(ctx context.Context, r *sourcev1.HelmRepository, name, version string) (*render.Fetched, error) {
-	return told(s.Served.Chart(ctx, r, name, version))
-}
-
-func (s served) Bucket(ctx context.Context, b *sourcev1.Bucket) (*render.Fetched, error) {
-	return told(s.Served.Bucket(ctx, b))
-}
-
-func (served) Git(_ context.Context, g *sourcev1.GitRepository) (*render.Fetched, error) {
-	return told(nil, fmt.Errorf("%w: %s", fleetcase.ErrUnknown, g.Spec.URL))
-}
-
-func told(a *fleetcase.Answer, err error) (*render.Fetched, error) {
-	if err != nil {
-		return nil, &render.FetchError{Reason: err.Error(), Invalid: errors.Is(err, fleetcase.ErrMissing)}
-	}
-	return &render.Fetched{Revision: a.Revision, Tree: a.Tree, Data: a.Data}, nil
 }

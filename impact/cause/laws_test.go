@@ -13,6 +13,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetgen"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
@@ -24,7 +25,7 @@ func compared(tb testing.TB, before map[string]string) func(after map[string]str
 	repo := render.Repository{URL: fleetcase.URL, Tree: tree.FromMap(before)}
 	first := rendered(tb, repo, render.Options{Cache: cache})
 	return func(after map[string]string) *story {
-		s := &story{before: first, treeBefore: tree.FromMap(before), treeAfter: tree.FromMap(after), files: differing(before, after)}
+		s := &story{before: first, treeBefore: tree.FromMap(before), treeAfter: tree.FromMap(after), files: fleetstory.Differing(before, after)}
 		repo.Tree = s.treeAfter
 		s.after = rendered(tb, repo, render.Options{Cache: cache, Before: first})
 		s.report = impact.Between(first, s.after, impact.Options{Files: s.files})

@@ -2,8 +2,6 @@ package concern_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/impact/concern"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
@@ -98,50 +96,9 @@ func judged(t *testing.T, c *fleetcase.Case) string {
 
 func rendered(t *testing.T, c *fleetcase.Case) *render.Result {
 	t.Helper()
-	repo := render.Repository{URL: fleetcase.URL, Branch: c.Branch, Revision: "main@sha1:0", Tree: tree.FromBlobs(c.After)}
-	opts := render.Options{Variables: c.Variables}
-	for _, s := range c.Sources {
-		opts.Sources = append(opts.Sources, render.Repository{URL: s.URL, Tree: tree.FromBlobs(c.Others[s.Dir]), Revision: "main@sha1:" + s.Dir[1:]})
-	}
-	for _, d := range c.Clusters {
-		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
-	}
-	if c.Serves() {
-		s, err := c.Served(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		opts.Fetch = served{s}
-	}
-	r, err := render.Fleet(t.Context(), repo, opts)
+	s, err := fleetstory.Tell(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
-}
-
-// served is a [render.Fetch] of what a case serves.
-type served struct{ *fleetcase.Served }
-
-func (s served) OCI(ctx context.Context, r *sourcev1.OCIRepository) (*render.Fetched, error) {
-	return told(s.Served.OCI(ctx, r))
-}
-
-func (s served) Chart(ctx context.Context, r *sourcev1.HelmRepository, name, version string) (*render.Fetched, error) {
-	return told(s.Served.Chart(ctx, r, name, version))
-}
-
-func (s served) Bucket(ctx context.Context, b *sourcev1.Bucket) (*render.Fetched, error) {
-	return told(s.Served.Bucket(ctx, b))
-}
-
-func (served) Git(_ context.Context, g *sourcev1.GitRepository) (*render.Fetched, error) {
-	return told(nil, fmt.Errorf("%w: %s", fleetcase.ErrUnknown, g.Spec.URL))
-}
-
-func told(a *fleetcase.Answer, err error) (*render.Fetched, error) {
-	if err != nil {
-		return nil, &render.FetchError{Reason: err.Error(), Invalid: errors.Is(err, fleetcase.ErrMissing)}
-	}
-	return &render.Fetched{Revision: a.Revision, Tree: a.Tree, Data: a.Data}, nil
+	return s.After
 }

@@ -1,6 +1,7 @@
 package review_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
@@ -12,22 +13,17 @@ import (
 )
 
 // BenchmarkOf reviews a fleet of 100 clusters with 20 tenants each: one line of a base, which changes one
-// Deployment on every cluster, and the removal of all bases, which changes everything.
+// Deployment on every cluster, and one of every base, which changes twenty.
 func BenchmarkOf(b *testing.B) {
 	files := fleetgen.Generate(fleetgen.Options{})
 	const file = "apps/base/t000/deployment.yaml"
 	one := fleetgen.Replace(files, file, "containerPort: 8000", "containerPort: 8001")
-	all := map[string]string{}
+	all := files
 	var every []string
-	for p, text := range files {
-		if len(p) > 10 && p[:10] == "apps/base/" {
-			text += "# end\n"
-			every = append(every, p)
-		}
-		all[p] = text
-	}
-	for p, text := range all {
-		all[p] = replaceAll(text)
+	for i := range 20 {
+		p := fmt.Sprintf("apps/base/t%03d/deployment.yaml", i)
+		every = append(every, p)
+		all = fleetgen.Replace(all, p, fmt.Sprintf("containerPort: %d", 8000+i), fmt.Sprintf("containerPort: %d", 9000+i))
 	}
 	for name, c := range map[string]struct {
 		files   map[string]string
@@ -63,16 +59,4 @@ func BenchmarkOf(b *testing.B) {
 			b.ReportMetric(float64(n), "changes")
 		})
 	}
-}
-
-// replaceAll changes an image and a port in a manifest.
-func replaceAll(text string) string {
-	out := []byte(text)
-	for i := 0; i+len("replicas: ") < len(out); i++ {
-		if string(out[i:i+len("replicas: ")]) == "replicas: " {
-			out = append(out[:i+len("replicas: ")], append([]byte("1"), out[i+len("replicas: "):]...)...)
-			i += len("replicas: ")
-		}
-	}
-	return string(out)
 }

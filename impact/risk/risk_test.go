@@ -1,10 +1,7 @@
 package risk
 
 import (
-	gocontext "context"
-	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,13 +10,12 @@ import (
 	"sync"
 	"testing"
 
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
 	"github.com/bulkhead-dev/bulkhead/render"
-	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // samples are the folders of testdata: one for each rule, with a fleet that has its risk and one that has not.
@@ -222,75 +218,9 @@ func wants(t *testing.T, s *sample, got string) {
 // tell renders both sides of a case, the second as what comes after the first, and compares them.
 func tell(t *testing.T, c *fleetcase.Case) *sample {
 	t.Helper()
-	opts := render.Options{Cache: &render.Cache{}, Variables: c.Variables}
-	for _, s := range c.Sources {
-		opts.Sources = append(opts.Sources, render.Repository{URL: s.URL, Tree: tree.FromBlobs(c.Others[s.Dir]), Revision: "main@sha1:" + s.Dir[1:]})
-	}
-	for _, d := range c.Clusters {
-		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
-	}
-	s := &sample{Case: c}
-	repo := render.Repository{URL: fleetcase.URL, Branch: c.Branch, Revision: "main@sha1:0"}
-	var err error
-	repo.Tree, opts.Fetch = tree.FromBlobs(c.Before), fetch(t, c, 0)
-	if s.before, err = render.Fleet(t.Context(), repo, opts); err != nil {
-		t.Fatal(err)
-	}
-	repo.Tree, opts.Fetch, opts.Before = tree.FromBlobs(c.After), fetch(t, c, 1), s.before
-	if s.after, err = render.Fleet(t.Context(), repo, opts); err != nil {
-		t.Fatal(err)
-	}
-	s.report = impact.Between(s.before, s.after, impact.Options{Files: differing(c.Before, c.After)})
-	return s
-}
-
-// differing lists the files that are not the same in both.
-func differing(a, b map[string]tree.Blob) []string {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	maps.DeleteFunc(all, func(name string, _ tree.Blob) bool {
-		x, inA := a[name]
-		y, inB := b[name]
-		return x == y && inA == inB
-	})
-	return slices.Sorted(maps.Keys(all))
-}
-
-// fetch gives what a case serves in one revision; nil when it serves nothing.
-func fetch(t *testing.T, c *fleetcase.Case, revision int) render.Fetch {
-	t.Helper()
-	if !c.Serves() {
-		return nil
-	}
-	s, err := c.Served(revision)
+	s, err := fleetstory.Tell(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return served{s}
-}
-
-// served is a [render.Fetch] of what a case serves in one revision.
-type served struct{ *fleetcase.Served }
-
-func (s served) OCI(ctx gocontext.Context, r *sourcev1.OCIRepository) (*render.Fetched, error) {
-	return fetched(s.Served.OCI(ctx, r))
-}
-
-func (s served) Chart(ctx gocontext.Context, r *sourcev1.HelmRepository, name, version string) (*render.Fetched, error) {
-	return fetched(s.Served.Chart(ctx, r, name, version))
-}
-
-func (s served) Bucket(ctx gocontext.Context, b *sourcev1.Bucket) (*render.Fetched, error) {
-	return fetched(s.Served.Bucket(ctx, b))
-}
-
-func (served) Git(_ gocontext.Context, g *sourcev1.GitRepository) (*render.Fetched, error) {
-	return fetched(nil, fmt.Errorf("%w: %s", fleetcase.ErrUnknown, g.Spec.URL))
-}
-
-func fetched(a *fleetcase.Answer, err error) (*render.Fetched, error) {
-	if err != nil {
-		return nil, &render.FetchError{Reason: err.Error(), Invalid: errors.Is(err, fleetcase.ErrMissing)}
-	}
-	return &render.Fetched{Revision: a.Revision, Tree: a.Tree, Data: a.Data}, nil
+	return &sample{Case: c, before: s.Before, after: s.After, report: s.Report}
 }

@@ -46,7 +46,7 @@ func Tell(ctx context.Context, c *fleetcase.Case) (*Story, error) {
 	for _, d := range c.Clusters {
 		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
 	}
-	s := &Story{Files: differing(c.Before, c.After), Trees: [2]*tree.Tree{tree.FromBlobs(c.Before), tree.FromBlobs(c.After)}}
+	s := &Story{Files: Differing(c.Before, c.After), Trees: [2]*tree.Tree{tree.FromBlobs(c.Before), tree.FromBlobs(c.After)}}
 	for i, result := range []**render.Result{&s.Before, &s.After} {
 		var err error
 		if opts.Fetch, err = fetch(c, i); err != nil {
@@ -61,11 +61,11 @@ func Tell(ctx context.Context, c *fleetcase.Case) (*Story, error) {
 	return s, nil
 }
 
-// differing lists the files that are not the same in both.
-func differing(a, b map[string]tree.Blob) []string {
+// Differing lists the files that are not the same in both, sorted.
+func Differing[F comparable](a, b map[string]F) []string {
 	all := maps.Clone(a)
 	maps.Copy(all, b)
-	maps.DeleteFunc(all, func(name string, _ tree.Blob) bool {
+	maps.DeleteFunc(all, func(name string, _ F) bool {
 		x, inA := a[name]
 		y, inB := b[name]
 		return x == y && inA == inB

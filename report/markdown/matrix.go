@@ -228,7 +228,7 @@ func (c *comment) wide() section {
 		for _, m := range cells[k.Name] {
 			parts = append(parts, code(m.Concern)+" "+signed(m.Severity, counts(m.Counts)))
 		}
-		s.blocks = append(s.blocks, plain(rankWide, "row of the full matrix",
+		s.blocks = append(s.blocks, plain(rankWide, "matrix row",
 			"| "+environment(k.Environment)+" | "+code(k.Name)+" | "+strings.Join(parts, ", ")+" | "+remarks(k)+" |\n"))
 	}
 	return s

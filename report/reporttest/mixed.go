@@ -90,7 +90,7 @@ func mixedGroups() []review.Group {
 	cart.Fate, cart.Why = impact.Unsure, "which of the two reconciles first depends on the cluster"
 	cart.Before, cart.After = side("apps/checkout/cart.yaml", root, apps), side("apps/checkout/cart.yaml", root, "HelmRelease/checkout/cart")
 	cart.Risks = []finding.Finding{risk("owner-moved", "", "Deployment checkout/cart moves from Kustomization/flux-system/apps to HelmRelease/checkout/cart"), risk("replicas-zero", "spec.replicas", "Deployment checkout/cart is scaled from 2 to 0")}
-	cart.Causes = []review.Cause{{File: "apps/checkout/values.yaml", Via: []string{"HelmRelease/checkout/cart", "prod-eu-1"}}}
+	cart.Causes = []review.Cause{{Source: "https://git.example.com/checkout/deploy", File: "deploy/cart.yaml", Via: []string{"HelmRelease/checkout/cart", "prod-eu-1"}}}
 	cart.Diff = difference(" spec:\n-  replicas: 2\n+  replicas: 0\n   selector: {}")
 
 	class := group(impact.Changed, "networking.k8s.io/IngressClass/nginx", "platform", "dev-eu-1", "dev-us-1", "dev-eu-2", "staging-eu-1", "staging-us-1", "staging-eu-2", "prod-eu-1", "prod-us-1", "prod-eu-2", "prod-us-2", "prod-eu-3")

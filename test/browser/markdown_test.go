@@ -122,6 +122,7 @@ func inspect(t *testing.T, src []byte) {
 	open := map[string]int{}
 	for n := range root.Descendants() {
 		switch n.Type {
+		default:
 		case nethtml.ElementNode:
 			open[n.Data]++
 			if !elements[n.Data] {
