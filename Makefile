@@ -27,7 +27,9 @@ UPSTREAM = Corpora|CommitPairs|CasesLikeUpstream
 # Folders that the race detector leaves out: tests that start hundreds of processes or do little
 # but cryptography, and engines that start no goroutine, which hermetic tests.
 UNRACED = /internal/cli /internal/sops
-ENGINES = /render/artifact /render/chart /render/release /render/resourceset /render/values
+ENGINES = /render/artifact /render/chart /render/release /render/resourceset /render/values \
+	/impact/cause /impact/concern /impact/gate /impact/risk /impact/review \
+	/report/github /report/html /report/junit /report/markdown /report/reporttest /report/sarif /report/text
 
 # What needs the lab says so where there is none, and is no failure.
 ON_LINUX = if [ "$$(go env GOOS)" != linux ]; then echo "==> $@: SKIPPED, the lab runs on Linux"; exit 0; fi
@@ -62,8 +64,8 @@ hermetic: ## test the root folders with no network, where unshare is allowed, bu
 	GOPROXY=off $$cut go test -count=1 -skip '$(UPSTREAM)' -timeout $(TIMEOUT) $(PURE)
 
 differential: ## compare with upstream's own pipeline on the corpora, without the race detector (skipped where there are none)
-	@echo "==> differential: go test -run '$(UPSTREAM)' ./render ./impact"
-	@set +e; go test -count=1 -v -run '$(UPSTREAM)' -timeout $(TIMEOUT) ./render ./impact \
+	@echo "==> differential: go test -run '$(UPSTREAM)' ./render ./impact ./impact/concern"
+	@set +e; go test -count=1 -v -run '$(UPSTREAM)' -timeout $(TIMEOUT) ./render ./impact ./impact/concern \
 		| grep -E '^(ok|FAIL|PASS|panic:)|--- (FAIL|SKIP)|_test.go'; exit $${PIPESTATUS[0]}
 
 lab: ## build the programs of the lab: Kubernetes, Flux, Gitea, a server of buckets (once, 10 to 25 minutes)
@@ -71,11 +73,19 @@ lab: ## build the programs of the lab: Kubernetes, Flux, Gitea, a server of buck
 	go run -C test ./lab/cmd/lab build --forge --s3
 
 e2e: lab ## play all cases and the public fleets on real controllers, and test the lab itself
-	@$(ON_LINUX); echo "==> e2e: go test ./lab ./e2e"; \
+	@$(ON_LINUX); echo "==> e2e: go test ./lab ./ci ./e2e"; \
 	mkdir -p $(dir $(E2E_LOG)); cd test && go test -count=1 -timeout $(TIMEOUT) ./lab; \
+	go test -count=1 -tags e2e -run '^TestActionOnAForge$$' -timeout $(TIMEOUT) ./ci; \
 	set +e; go test -count=1 -tags e2e -timeout 40m -skip '^TestCharts$$' $(E2E_FLAGS) -v ./e2e >$(E2E_LOG) 2>&1; code=$$?; \
 	grep -E '^(ok|FAIL|panic:)|^ *--- FAIL|_test.go:[0-9]+:|differences=|SKIPPED' $(E2E_LOG) | grep -v 'differences=0' ; \
 	echo "    $$(grep -c 'differences=0' $(E2E_LOG)) clusters equal; the log is $(E2E_LOG)"; exit $$code
+
+deploy: ## run the scripts of deploy/ and examples/ with the real program; e2e runs the action on a real forge
+	@echo "==> deploy: go test ./ci"; cd test && go test -count=1 -timeout $(TIMEOUT) ./ci
+
+browser: ## open the HTML page in headless Chromium (skipped where there is none)
+	@echo "==> browser: go test -tags browser ./browser"; cd test && go test -count=1 -tags browser -timeout $(TIMEOUT) -v ./browser >../.bin/browser.log 2>&1; code=$$?; \
+	grep -E '^(ok|FAIL|panic:)|--- FAIL|SKIPPED' ../.bin/browser.log; exit $$code
 
 charts: lab ## install public charts, from the Go module proxy, on real controllers
 	@$(ON_LINUX); echo "==> charts: go test -run TestCharts ./e2e"; cd test && go test -count=1 -tags e2e -timeout 40m -run '^TestCharts$$' ./e2e
@@ -126,8 +136,8 @@ vuln: .bin/govulncheck ## look for known vulnerabilities; needs the network, so 
 
 tools: $(TOOLS) ## build the pinned tools into .bin
 
-check: ## everything CI runs: fmt-check, lint, test, differential, generate-check, e2e
-	@for step in fmt-check lint test differential generate-check e2e; do \
+check: ## everything CI runs: fmt-check, lint, test, differential, generate-check, deploy, browser, e2e
+	@for step in fmt-check lint test differential generate-check deploy browser e2e; do \
 		start=$$SECONDS; \
 		$(MAKE) --no-print-directory $$step E2E_FLAGS=-short; \
 		echo "==> $$step: ok, $$((SECONDS - start)) s"; \
@@ -148,4 +158,4 @@ $(TOOLS): tools/go.mod tools/go.sum
 	@go build -C tools -buildvcs=false -o ../.bin/ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
 
-.PHONY: help demo build test hermetic differential lab e2e charts golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean
+.PHONY: help demo build test hermetic differential lab e2e deploy browser charts golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean

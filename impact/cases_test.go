@@ -2,7 +2,6 @@ package impact_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
@@ -80,20 +78,6 @@ func rendered(tb testing.TB, repo render.Repository, opts render.Options) *rende
 		tb.Fatalf("render: %v", err)
 	}
 	return r
-}
-
-// fakeRefs has other refs of the repository, as "tag NAME" or "branch NAME".
-type fakeRefs map[string]*tree.Tree
-
-func (r fakeRefs) Resolve(_ context.Context, ref sourcev1.GitRepositoryRef) (*tree.Tree, string, error) {
-	name := "branch " + ref.Branch
-	if ref.Tag != "" {
-		name = "tag " + ref.Tag
-	}
-	if t := r[name]; t != nil {
-		return t, name + "@sha1:1", nil
-	}
-	return nil, "", fmt.Errorf("open %s: %w", name, render.ErrNoRef)
 }
 
 // printReport writes a report, one fact a line.

@@ -47,7 +47,7 @@ func BenchmarkOf(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				r := review.Of(b.Context(), report, review.Version{Rendered: before, Tree: trees[0]}, review.Version{Rendered: after, Tree: trees[1]},
-					redact, review.Options{Files: c.changed})
+					review.Options{Redact: redact, Files: c.changed})
 				if len(r.Groups) == 0 {
 					b.Fatal("nothing changes")
 				}

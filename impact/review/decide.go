@@ -41,7 +41,7 @@ func (m *maker) decide(ctx context.Context) {
 	m.tellGates(results)
 	m.giveBack()
 	for i := range m.Findings { // on its own a message says what it is about; in a group that is said
-		if f := &m.Findings[i]; f.Object != nil && f.Rule != NewFailure {
+		if f := &m.Findings[i]; f.Object != nil && f.Rule != NewFailure && !strings.Contains(f.Message, f.Object.Name) {
 			id := *f.Object
 			id.Group = ""
 			f.Message = id.String() + ": " + f.Message

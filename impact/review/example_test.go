@@ -8,7 +8,6 @@ import (
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
-	"github.com/bulkhead-dev/bulkhead/object"
 )
 
 // What a reviewer reads first of a change: may it merge, who is hit, what is dangerous, and because of which file.
@@ -25,7 +24,7 @@ func ExampleOf() {
 	}
 	r := review.Of(context.Background(), s.Report,
 		review.Version{Rendered: s.Before, Tree: s.Trees[0]}, review.Version{Rendered: s.After, Tree: s.Trees[1]},
-		object.NewRedactor(nil), review.Options{Files: s.Files})
+		review.Options{Files: s.Files})
 
 	fmt.Println(r.Verdict.State, r.Verdict.Reasons)
 	fmt.Println(r.Headlines[0].Text)

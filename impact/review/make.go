@@ -27,12 +27,15 @@ type Version struct {
 }
 
 // Of makes a review of a report, which [impact.Between] made of the two versions with the
-// files of opts. Redact hides what is secret in it. The end of ctx interrupts expressions of gates, which then
+// files of opts. The end of ctx interrupts expressions of gates, which then
 // count as failed. Nothing given is changed.
-func Of(ctx context.Context, report *impact.Report, before, after Version, redact *object.Redactor, opts Options) *Review {
+func Of(ctx context.Context, report *impact.Report, before, after Version, opts Options) *Review {
 	docs := after.Documents
+	if opts.Redact == nil {
+		opts.Redact = object.NewRedactor(nil)
+	}
 	m := &maker{
-		report: report, before: before, after: after, redact: redact, opts: opts,
+		report: report, before: before, after: after, redact: opts.Redact, opts: opts,
 		judge:   concern.New(fleetOf(docs), before.Rendered, after.Rendered),
 		finders: []*cause.Finder{cause.New(before.Rendered, after.Rendered, report, cause.Options{Files: opts.Files, Before: before.Tree, After: after.Tree})},
 		concern: map[*impact.Change]concern.Concern{}, why: map[*impact.Change]string{}, risks: map[*impact.Change][]risk.Risk{},
@@ -41,7 +44,7 @@ func Of(ctx context.Context, report *impact.Report, before, after Version, redac
 	for _, s := range opts.Spokes {
 		m.finders = append(m.finders, cause.New(before.Rendered, after.Rendered, report, cause.Options{Files: s.Files, Before: s.Before, After: s.After, URL: s.URL}))
 	}
-	m.Review.causes = m.causesOn
+	m.causes = m.causesOn
 	m.assess()
 	m.groups()
 	m.lists()

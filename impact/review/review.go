@@ -363,6 +363,8 @@ type Options struct {
 	Labels []string
 	// Stats of both renders.
 	Stats render.Stats
+	// Redact hides what is secret; nil for one of this review alone.
+	Redact *object.Redactor
 	// Spokes that change themselves.
 	Spokes []Spoke
 	// Only cuts the review down to one concern: "platform", "tenant/NAME" or "cluster"; "" for all.

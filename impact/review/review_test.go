@@ -22,7 +22,7 @@ import (
 func reviewed(t *testing.T, s *fleetstory.Story, only string) *review.Review {
 	t.Helper()
 	return review.Of(t.Context(), s.Report, review.Version{Rendered: s.Before, Tree: s.Trees[0]}, review.Version{Rendered: s.After, Tree: s.Trees[1]},
-		object.NewRedactor([]byte("salt")), review.Options{Files: s.Files, Only: only, Now: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)})
+		review.Options{Redact: object.NewRedactor([]byte("salt")), Files: s.Files, Only: only, Now: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)})
 }
 
 // TestLaws holds, for every fleet that impact is tested with, that a review adds up: no change is lost or told

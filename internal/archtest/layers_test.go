@@ -17,9 +17,9 @@ var levels = [][]string{
 	{"tree", "object", "api", "phrase"}, // the words
 	{"render/values", "finding", "report/term"},
 	{"finding/waiver"},
-	{"render/chart", "render/release", "render/artifact", "render/resourceset"},  // the engines that render runs
-	{"tenant", "render", "isolation", "internal/fleetgen", "internal/fleetcase"}, // what one thing means
-	{"layout", "impact"}, // shapes, and the difference of two trees
+	{"render/chart", "render/release", "render/artifact", "render/resourceset"},             // the engines that render runs
+	{"tenant", "render", "isolation", "internal/fleetgen", "internal/fleetcase"},            // what one thing means
+	{"layout", "impact"},                                                                    // shapes, and the difference of two trees
 	{"impact/concern", "impact/cause", "impact/risk", "impact/gate", "internal/fleetstory"}, // whose, why, how badly, whether
 	{"impact/review"}, // all of it in one value
 	{"report/text", "report/markdown", "report/html", "report/sarif", "report/junit", "report/github", "report/reporttest"}, // which formats print

@@ -14,8 +14,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/bulkhead-dev/bulkhead/report/term"
 	"github.com/spf13/cobra"
+
+	"github.com/bulkhead-dev/bulkhead/report/term"
 )
 
 // Main runs one command line, without the program's name, and returns the exit

@@ -75,7 +75,7 @@ pass: gates hold as the base says.`,
 	f.StringVar(&o.base, "base", "", "the `REVISION` before the change, like the argument BASE")
 	f.StringVar(&o.head, "head", "", "the `REVISION` after it, like the argument HEAD")
 	f.StringArrayVar(&o.explain, "explain", nil, "say why one object changes, `CLUSTER/KIND/NAMESPACE/NAME` (CLUSTER/KIND/NAME for one without a namespace); repeatable")
-	f.StringVar(&o.only, "only", "", "show the share of one `CONCERN`: platform, cluster or tenant/NAME")
+	f.StringVar(&o.only, "only", "", "show the share of one `CONCERN`: platform, cluster or tenant/NAME; gates judge the whole change all the same")
 	f.StringArrayVar(&o.labels, "label", nil, "a `LABEL` of the pull request, which gates read as impact.labels; repeatable")
 	f.StringVar(&o.failOn, "fail-on", "error", "which failed gates give exit code 1: error, warn or never")
 	f.StringVar(&o.now, "now", "", "the `DATE` by which waivers expire, YYYY-MM-DD (default: today, UTC)")
@@ -94,6 +94,9 @@ func (o *impactOptions) revisions(args []string) error {
 			return usage("a revision is given twice, as argument "+term.Quote(args[i])+" and as flag "+term.Quote(*at), "leave one of them out")
 		}
 		*at = args[i]
+	}
+	if name, ok := strings.CutPrefix(o.only, "tenant/"); o.only != "" && !slices.Contains([]string{"platform", "cluster"}, o.only) && (!ok || name == "") {
+		return usage("unknown concern "+term.Quote(o.only), "use --only platform, --only cluster or --only tenant/NAME")
 	}
 	if !slices.Contains([]string{"error", "warn", "never"}, o.failOn) {
 		return usage("unknown --fail-on "+term.Quote(o.failOn), "use error, warn or never")
@@ -238,8 +241,9 @@ func (x *comparison) review(ctx context.Context, o *impactOptions, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	return review.Of(ctx, x.report, docs[0], docs[1], newRedactor(), review.Options{
-		Base: x.revision(x.base), Head: x.revision(x.head), Files: x.files, Stats: x.stats, Now: now, Labels: o.labels, Only: o.only, Spokes: spokes,
+	return review.Of(ctx, x.report, docs[0], docs[1], review.Options{
+		Redact: newRedactor(),
+		Base:   x.revision(x.base), Head: x.revision(x.head), Files: x.files, Stats: x.stats, Now: now, Labels: o.labels, Only: o.only, Spokes: spokes,
 	}), nil
 }
 

@@ -8,8 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bulkhead-dev/bulkhead/report/term"
 	tty "golang.org/x/term"
+
+	"github.com/bulkhead-dev/bulkhead/report/term"
 )
 
 // streams is where a command writes.

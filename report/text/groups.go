@@ -219,10 +219,10 @@ func (p *printer) whose(g *review.Group) []string {
 	if g.Concern != "platform" {
 		of = ", " + term.Safe(concern(g.Concern))
 	}
-	switch {
-	case g.Kind == impact.Moved:
+	switch g.Kind {
+	case impact.Moved:
 		return []string{"owner: " + owner(g.Before) + " -> " + owner(g.After) + of}
-	case g.Kind == impact.Removed:
+	case impact.Removed:
 		if by := owner(g.Before); !strings.Contains(term.Safe(g.Why), by) {
 			return []string{"was applied by " + by + of}
 		}
@@ -230,6 +230,7 @@ func (p *printer) whose(g *review.Group) []string {
 			return []string{strings.TrimPrefix(of, ", ")}
 		}
 		return nil
+	default:
 	}
 	return []string{"by " + owner(g.After) + of}
 }

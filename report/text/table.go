@@ -67,7 +67,7 @@ func (p *printer) rows() (rows []*row, untouched, open int) {
 		}
 	}
 	if len(rows) > mostRows {
-		rows = p.folded(rows)
+		rows = p.byEnvironment(rows)
 	}
 	return rows, untouched, open
 }
@@ -92,8 +92,8 @@ func (p *printer) worst() map[string]string {
 	return out
 }
 
-// folded puts the rows of an environment together.
-func (p *printer) folded(rows []*row) []*row {
+// byEnvironment puts the rows of an environment together.
+func (p *printer) byEnvironment(rows []*row) []*row {
 	var out []*row
 	at := map[string]*row{}
 	n := map[string]int{}

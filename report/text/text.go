@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
@@ -179,8 +180,7 @@ const mostRisks = 12
 func (p *printer) risks() {
 	shown, left, notes, waived := 0, 0, 0, 0
 	hints := map[string]bool{}
-	for i := range p.Findings {
-		f := &p.Findings[i]
+	for _, f := range p.folded() {
 		switch {
 		case strings.HasPrefix(f.Rule, "gate/"), f.Rule == review.NewFailure && f.Open():
 			continue // they have a part of their own
@@ -212,6 +212,23 @@ func (p *printer) risks() {
 	if shown > 0 && len(more) > 0 {
 		p.printf("  and %s, named below\n", strings.Join(more, ", "))
 	}
+}
+
+// folded are the findings, those that say the same of several groups once.
+func (p *printer) folded() []*finding.Finding {
+	var out []*finding.Finding
+	at := map[string]*finding.Finding{}
+	for i := range p.Findings {
+		f := p.Findings[i]
+		key := fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%v\x00%t", f.Rule, f.Severity, f.Message, f.Hint, f.Object, f.Open())
+		if first := at[key]; first != nil && f.Object != nil && len(f.Clusters) > 0 {
+			first.Clusters = slices.Sorted(slices.Values(append(slices.Clone(first.Clusters), f.Clusters...)))
+			continue
+		}
+		at[key] = &f
+		out = append(out, &f)
+	}
+	return out
 }
 
 func (p *printer) risk(f *finding.Finding, hints map[string]bool) {
