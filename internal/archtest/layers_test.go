@@ -14,18 +14,26 @@ import (
 // strangers. A folder that is not listed fails the test: where does it belong?
 // cmd is above all of them and test holds tests only; neither is listed.
 var levels = [][]string{
-	{"tree", "object", "api", "phrase"}, // the words
+	// the words
+	{"tree", "object", "api", "phrase"},
 	{"render/values", "finding", "report/term"},
 	{"finding/waiver"},
-	{"render/chart", "render/release", "render/artifact", "render/resourceset"},             // the engines that render runs
-	{"tenant", "render", "isolation", "internal/fleetgen", "internal/fleetcase"},            // what one thing means
-	{"layout", "impact"},                                                                    // shapes, and the difference of two trees
-	{"impact/concern", "impact/cause", "impact/risk", "impact/gate", "internal/fleetstory"}, // whose, why, how badly, whether
-	{"impact/review"}, // all of it in one value
-	{"report/text", "report/markdown", "report/html", "report/sarif", "report/junit", "report/github", "report/reporttest"}, // which formats print
-	{"migrate"}, // from one shape to another
-	{"internal/git", "internal/fetch", "internal/forge", "internal/kube", "internal/cache", "internal/sandbox", "internal/sops"}, // reaches
-	{"internal/cli", "internal/portal", "internal/controller", "internal/terraform", "internal/crossplane"},                      // doors
+	// the engines that render runs
+	{"render/chart", "render/release", "render/artifact", "render/resourceset"},
+	// what one thing means
+	{"tenant", "render", "isolation", "internal/fleetgen", "internal/fleetcase"},
+	// shapes, and the difference of two trees
+	{"layout", "impact"},
+	// whose it is, why, how badly, whether it may; all of it in one value; which formats print
+	{"impact/concern", "impact/cause", "impact/risk", "impact/gate", "internal/fleetstory"},
+	{"impact/review"},
+	{"report/text", "report/markdown", "report/html", "report/sarif", "report/junit", "report/github", "report/reporttest"},
+	// from one shape to another
+	{"migrate"},
+	// reaches
+	{"internal/git", "internal/fetch", "internal/forge", "internal/kube", "internal/cache", "internal/sandbox", "internal/sops"},
+	// doors
+	{"internal/cli", "internal/portal", "internal/controller", "internal/terraform", "internal/crossplane"},
 }
 
 // world is what root folders must not import: they take what they need from
