@@ -49,6 +49,7 @@ func names(p *regexp.Regexp, text string) (out []string) {
 
 // TestActionManifest holds action.yml and impact.sh together.
 func TestActionManifest(t *testing.T) {
+	t.Parallel()
 	text := read(t, filepath.Join(root, "deploy/github-action/action.yml"))
 	script := read(t, filepath.Join(root, "deploy/github-action/impact.sh"))
 	var m manifest
@@ -130,6 +131,7 @@ func template(t *testing.T) (spec, jobs map[string]any) {
 
 // TestTemplateManifest holds bulkhead.gitlab-ci.yml and impact.sh together.
 func TestTemplateManifest(t *testing.T) {
+	t.Parallel()
 	spec, jobs := template(t)
 	inputs := spec["spec"].(map[string]any)["inputs"].(map[string]any)
 	text := read(t, filepath.Join(root, "deploy/gitlab/bulkhead.gitlab-ci.yml"))

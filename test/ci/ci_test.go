@@ -149,6 +149,7 @@ func lacks(t *testing.T, what, text string, unwanted ...string) {
 
 // TestScriptsAreExecutable holds what Git keeps of a file's mode.
 func TestScriptsAreExecutable(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"deploy/github-action/impact.sh", "deploy/gitlab/impact.sh", "deploy/hooks/pre-push", "examples/incident/play.sh"} {
 		info, err := os.Stat(filepath.Join(root, name))
 		if err != nil {
@@ -162,6 +163,7 @@ func TestScriptsAreExecutable(t *testing.T) {
 
 // TestShellcheck runs where shellcheck is installed.
 func TestShellcheck(t *testing.T) {
+	t.Parallel()
 	program, err := exec.LookPath("shellcheck")
 	if err != nil {
 		t.Skip("SKIPPED: shellcheck is not installed")

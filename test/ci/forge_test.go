@@ -20,6 +20,7 @@ import (
 // TestActionOnAForge runs the action against Gitea, whose API has the paths of GitHub's: it makes a comment
 // on a real pull request, and then brings that one up to date.
 func TestActionOnAForge(t *testing.T) {
+	t.Parallel()
 	l := lab.Start(t, lab.WithForge())
 	f := l.Forge
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)

@@ -114,6 +114,7 @@ func seed(t *testing.T, api string) *step {
 }
 
 func TestActionTellsTheIncident(t *testing.T) {
+	t.Parallel()
 	f := github(t, "")
 	// Three pages of talk, with a comment of a person who knows the marker.
 	f.remarks = []remark{{1, "kim", false, marker + "\nall is well"}, {2, "kim", false, "hello"}, {3, "kim", false, "a"}, {4, "kim", false, "b"}, {5, "x", true, "other bot"}}
@@ -158,6 +159,7 @@ func TestActionTellsTheIncident(t *testing.T) {
 
 // TestActionLeavesOutTheBase moves the base branch on: what it changed is not the pull request's.
 func TestActionLeavesOutTheBase(t *testing.T) {
+	t.Parallel()
 	clone := incident(t)
 	base := commit(t, clone, map[string]string{"infrastructure/base/ingress/namespace.yaml": "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ingress-new\n"})
 	s := action(t, clone, github(t, "").URL, pullRequest(base, must(t, clone, "git", "rev-parse", "change"), "acme/fleet"))
@@ -167,6 +169,7 @@ func TestActionLeavesOutTheBase(t *testing.T) {
 }
 
 func TestActionInputs(t *testing.T) {
+	t.Parallel()
 	t.Run("fail-on", func(t *testing.T) {
 		s := seed(t, github(t, "").URL)
 		s.env["INPUT_FAIL_ON"] = "never"
@@ -236,6 +239,7 @@ func TestActionInputs(t *testing.T) {
 
 // TestActionOfASpoke reviews the pull request of a tenant's own repository: the hub stays as it is.
 func TestActionOfASpoke(t *testing.T) {
+	t.Parallel()
 	hub, spoke := incident(t), filepath.Join(t.TempDir(), "billing")
 	must(t, root, "git", "init", "-q", "-b", "main", spoke)
 	commit(t, spoke, map[string]string{"deploy/cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: rates\n  namespace: billing\ndata:\n  vat: \"19\"\n"})
@@ -265,6 +269,7 @@ spec: {interval: 5m, prune: true, path: ./deploy, sourceRef: {kind: GitRepositor
 }
 
 func TestActionFromAFork(t *testing.T) {
+	t.Parallel()
 	f := github(t, "")
 	f.readOnly = true
 	s := seed(t, f.URL)
@@ -285,6 +290,7 @@ func TestActionFromAFork(t *testing.T) {
 func (s *step) clone() string { return filepath.Join(s.job.dir, s.env["INPUT_PATH"]) }
 
 func TestActionCannotComment(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(*forge, *step)
 		want   string
@@ -310,6 +316,7 @@ func TestActionCannotComment(t *testing.T) {
 }
 
 func TestActionOfAShallowClone(t *testing.T) {
+	t.Parallel()
 	from := incident(t)
 	must(t, from, "git", "checkout", "-q", "main")
 	base := commit(t, from, map[string]string{"README.md": "a\n"})
@@ -334,6 +341,7 @@ func TestActionOfAShallowClone(t *testing.T) {
 
 // TestActionHasNoAnswer replaces a report that is no longer true.
 func TestActionHasNoAnswer(t *testing.T) {
+	t.Parallel()
 	f := github(t, "")
 	s := seed(t, f.URL)
 	s.run(t, 1)
@@ -351,6 +359,7 @@ func TestActionHasNoAnswer(t *testing.T) {
 }
 
 func TestActionSummaryIsFull(t *testing.T) {
+	t.Parallel()
 	s := seed(t, github(t, "").URL)
 	s.env["GITHUB_STEP_SUMMARY"] = filepath.Join(t.TempDir(), "summary")
 	const have = 1<<20 - 2000
@@ -366,6 +375,7 @@ func TestActionSummaryIsFull(t *testing.T) {
 }
 
 func TestActionBuildsTheProgram(t *testing.T) {
+	t.Parallel()
 	s := seed(t, github(t, "").URL)
 	s.env["PATH"] = os.Getenv("PATH")
 	s.env["GOCACHE"], s.env["GOPATH"] = goEnv(t, "GOCACHE"), goEnv(t, "GOPATH")

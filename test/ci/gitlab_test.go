@@ -45,6 +45,7 @@ func (p *merge) report(t *testing.T, name string) string {
 }
 
 func TestTemplateTellsTheIncident(t *testing.T) {
+	t.Parallel()
 	clone := incident(t)
 	f := gitlab(t, "project_42_bot")
 	f.remarks = []remark{{1, "kim", false, marker + "\nall is well"}, {2, "kim", false, "a"}, {3, "kim", false, "b"}}
@@ -86,6 +87,7 @@ func TestTemplateTellsTheIncident(t *testing.T) {
 }
 
 func TestTemplateCannotNote(t *testing.T) {
+	t.Parallel()
 	clone := incident(t)
 	for name, c := range map[string]struct {
 		change func(*forge, *merge)
@@ -110,6 +112,7 @@ func TestTemplateCannotNote(t *testing.T) {
 }
 
 func TestTemplateRevisions(t *testing.T) {
+	t.Parallel()
 	from := incident(t)
 	base, head := must(t, from, "git", "rev-parse", "main"), must(t, from, "git", "rev-parse", "change")
 	t.Run("shallow", func(t *testing.T) {

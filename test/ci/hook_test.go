@@ -31,6 +31,7 @@ func push(t *testing.T, dir string, env map[string]string, args ...string) (int,
 }
 
 func TestHook(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		config string // of Git, NAME=VALUE
 		args   []string

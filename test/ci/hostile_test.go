@@ -59,6 +59,7 @@ spec: {interval: 5m, prune: true, path: "./` + evil + `", sourceRef: {kind: GitR
 // TestActionHostile gives the action names that are commands: of the shell, and of the runner. What every
 // run must hold is in step.run.
 func TestActionHostile(t *testing.T) {
+	t.Parallel()
 	clone := incident(t)
 	base := must(t, clone, "git", "rev-parse", "main")
 	head := hostile(t, clone)
@@ -91,6 +92,7 @@ func TestActionHostile(t *testing.T) {
 
 // TestTemplateHostile does the same to the template.
 func TestTemplateHostile(t *testing.T) {
+	t.Parallel()
 	clone := incident(t)
 	base := must(t, clone, "git", "rev-parse", "main")
 	p := pipeline(t, clone, gitlab(t, "bot").URL, base, hostile(t, clone))
@@ -110,6 +112,7 @@ func TestTemplateHostile(t *testing.T) {
 
 // TestActionTrustsNobody gives the action a program that escapes nothing.
 func TestActionTrustsNobody(t *testing.T) {
+	t.Parallel()
 	s := seed(t, github(t, "").URL)
 	s.env["INPUT_BULKHEAD"] = filepath.Join(t.TempDir(), "bulkhead")
 	text := `#!/bin/sh

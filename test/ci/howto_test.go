@@ -21,6 +21,7 @@ func yamlOf(t *testing.T, page string) (out []string) {
 // TestGatesAndWaiversAsTold puts the documents of the page into the fleet, each into the file that its first
 // line names: the program takes them, and the waiver, which nothing needs, is told of.
 func TestGatesAndWaiversAsTold(t *testing.T) {
+	t.Parallel()
 	dir, files := incident(t), map[string]string{}
 	for _, text := range yamlOf(t, "gates-and-waivers.md") {
 		name, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
@@ -46,6 +47,7 @@ func TestGatesAndWaiversAsTold(t *testing.T) {
 
 // TestReviewPullRequestsAsTold holds the inputs that the page gives against those that there are.
 func TestReviewPullRequestsAsTold(t *testing.T) {
+	t.Parallel()
 	var m manifest
 	if err := yaml.Unmarshal([]byte(read(t, filepath.Join(root, "deploy/github-action/action.yml"))), &m); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ const (
 
 // TestIncident holds the outputs in examples/incident against what the program says; UPDATE=1 rewrites them.
 func TestIncident(t *testing.T) {
+	t.Parallel()
 	example, dir := filepath.Join(root, "examples/incident"), filepath.Join(t.TempDir(), "fleet")
 	must(t, root, filepath.Join(example, "play.sh"), dir)
 	for rev, want := range map[string]string{"HEAD~1": incidentBefore, "HEAD": incidentAfter} {
@@ -56,6 +57,7 @@ func TestIncident(t *testing.T) {
 
 // TestIncidentIsPlayedAsTold runs the commands of the README.
 func TestIncidentIsPlayedAsTold(t *testing.T) {
+	t.Parallel()
 	text := read(t, filepath.Join(root, "examples/incident/README.md"))
 	dir := t.TempDir()
 	_, block, _ := strings.Cut(text, "```sh\n")

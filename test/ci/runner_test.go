@@ -53,6 +53,7 @@ func commandsOf(log string) (out []command) {
 }
 
 func TestCommandsOf(t *testing.T) {
+	t.Parallel()
 	log := "a\n  ::error title=x,file=a::b\n::stop-commands::tok\n::warning::no\n##[error]no\n::tok::\nbefore ##[debug]old\n::notice::c\nx ::error::no\n"
 	want := []command{{"error", "title=x,file=a", "b"}, {"debug", "", "old"}, {"notice", "", "c"}}
 	got := commandsOf(log)
