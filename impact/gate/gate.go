@@ -4,6 +4,8 @@
 // expression that cannot be evaluated never passes. Start at [Check].
 package gate
 
+//go:generate env UPDATE=1 go test -count=1 -run ^TestReference$ .
+
 import (
 	"cmp"
 	"context"

@@ -41,13 +41,19 @@ func (m *maker) decide(ctx context.Context) {
 	m.tellGates(results)
 	m.giveBack()
 	for i := range m.Findings { // on its own a message says what it is about; in a group that is said
-		if f := &m.Findings[i]; f.Object != nil && f.Rule != NewFailure && !strings.Contains(f.Message, f.Object.Name) {
-			id := *f.Object
-			id.Group = ""
-			f.Message = id.String() + ": " + f.Message
-		}
+		m.Findings[i].Message = alone(&m.Findings[i])
 	}
 	m.rules(results)
+}
+
+// alone is the message of a finding that stands by itself: it names the object.
+func alone(f *finding.Finding) string {
+	if f.Object == nil || f.Rule == NewFailure || strings.Contains(f.Message, "/"+f.Object.Name) || strings.Contains(f.Message, " "+f.Object.Name+" ") {
+		return f.Message
+	}
+	id := *f.Object
+	id.Group = ""
+	return id.String() + ": " + f.Message
 }
 
 // order sorts the findings, the worst first; of equal ones, those of what goes before those of what comes.

@@ -135,7 +135,7 @@ func (m *maker) valueChanges(v *gate.Impact, found []finding.Finding) {
 
 func (m *maker) valueRisk(f *finding.Finding) gate.Risk {
 	r := gate.Risk{
-		ID: f.Rule, Severity: string(f.Severity), Message: f.Message, Clusters: f.Clusters, Environments: named(m.environmentsOf(f.Clusters)),
+		ID: f.Rule, Severity: string(f.Severity), Message: alone(f), Clusters: f.Clusters, Environments: named(m.environmentsOf(f.Clusters)),
 		Concern: f.Concern, Waived: !f.Open(),
 	}
 	if f.Object != nil {
