@@ -28,7 +28,7 @@ UPSTREAM = Corpora|CommitPairs|CasesLikeUpstream
 # but cryptography, and engines that start no goroutine, which hermetic tests.
 UNRACED = /internal/cli /internal/sops
 ENGINES = /render/artifact /render/chart /render/release /render/resourceset /render/values \
-	/impact/cause /impact/concern /impact/gate /impact/risk /impact/review \
+	/impact /impact/cause /impact/concern /impact/gate /impact/risk /impact/review \
 	/report/github /report/html /report/junit /report/markdown /report/reporttest /report/sarif /report/text
 
 # What needs the lab says so where there is none, and is no failure.

@@ -68,6 +68,12 @@ func open(t *testing.T, r *review.Review, before ...func(x *tab)) *tab {
 	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return visit(t, file, before...)
+}
+
+// visit is a tab with the page of a file, an absolute path.
+func visit(t *testing.T, file string, before ...func(x *tab)) *tab {
+	t.Helper()
 	address := (&url.URL{Scheme: "file", Path: file}).String()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,

@@ -5,6 +5,7 @@ package browser
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,26 @@ func count(r *review.Review, keep func(g *review.Group) bool) (n int) {
 // TestFirstScreen wants what decides a review to be seen without scrolling: verdict, gate, clusters, file, object.
 func TestFirstScreen(t *testing.T) {
 	x := open(t, reporttest.Sample("incident"))
-	for _, text := range []string{"Failed", "prod-alone", "prod-us-east-1", "prod-db-01", "infrastructure/base/logging/kustomization.yaml", "DaemonSet/logging/fluent-bit", "DaemonSet logging/fluent-bit is deleted"} {
+	x.onScreen("Failed", "prod-alone", "prod-us-east-1", "prod-db-01", "infrastructure/base/logging/kustomization.yaml", "DaemonSet/logging/fluent-bit", "DaemonSet logging/fluent-bit is deleted")
+	x.shoot("incident-light", false)
+}
+
+// TestIncident wants the same of the page that the program made of the incident in examples/.
+func TestIncident(t *testing.T) {
+	file, err := filepath.Abs(filepath.Join("..", "..", "examples", "incident", "impact.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := visit(t, file)
+	x.onScreen("Failed", "prod-alone", "prod changes together with dev", "prod-us-east-1", "prod-db-01", "infrastructure/base/logging/kustomization.yaml", "DaemonSet/logging/vector", "DaemonSet/logging/fluent-bit")
+	x.shoot("incident-real-light", false)
+}
+
+// onScreen wants each text to be seen without scrolling.
+func (x *tab) onScreen(texts ...string) {
+	t := x.t
+	t.Helper()
+	for _, text := range texts {
 		quoted, err := json.Marshal(text)
 		if err != nil {
 			t.Fatal(err)
@@ -54,7 +74,6 @@ func TestFirstScreen(t *testing.T) {
 			t.Errorf("%q is not within %d x %d: %v", text, width, height, box)
 		}
 	}
-	x.shoot("incident-light", false)
 }
 
 // TestMatrix clicks a cell, a cluster and an environment, and moves with the arrow keys.
