@@ -77,6 +77,16 @@ func (j *job) run(t *testing.T) (int, string) {
 }
 
 // must runs a program that has to succeed and returns what it says, without the last line end.
+// needs skips a test of scripts where a program that they run is missing.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Skipf("SKIPPED: %s is not installed", p)
+		}
+	}
+}
+
 func must(t *testing.T, dir, program string, args ...string) string {
 	t.Helper()
 	j := job{dir: dir, env: basics(t), program: program, args: args}

@@ -45,6 +45,7 @@ func pullRequest(base, head, from string, labels ...string) map[string]any {
 // action is a step for a pull request in a clone.
 func action(t *testing.T, clone, api string, event map[string]any) *step {
 	t.Helper()
+	needs(t, "curl", "jq")
 	s := &step{dir: t.TempDir(), event: event}
 	s.job = job{dir: filepath.Dir(clone), env: basics(t), program: "bash", args: []string{filepath.Join(root, "deploy/github-action/impact.sh")}}
 	maps.Copy(s.env, map[string]string{

@@ -16,6 +16,7 @@ type merge struct {
 
 func pipeline(t *testing.T, clone, server, base, head string) *merge {
 	t.Helper()
+	needs(t, "curl", "jq")
 	p := &merge{job: job{dir: clone, env: basics(t), program: "bash", args: []string{filepath.Join(root, "deploy/gitlab/impact.sh")}}}
 	maps.Copy(p.env, map[string]string{
 		"CI_API_V4_URL": server + "/api/v4", "CI_PROJECT_ID": "42", "CI_MERGE_REQUEST_IID": "7", "CI_JOB_URL": "https://gitlab.example/jobs/1",
