@@ -76,7 +76,6 @@ func (j *job) run(t *testing.T) (int, string) {
 	return cmd.ProcessState.ExitCode(), out.String()
 }
 
-// must runs a program that has to succeed and returns what it says, without the last line end.
 // needs skips a test of scripts where a program that they run is missing.
 func needs(t *testing.T, programs ...string) {
 	t.Helper()
@@ -87,6 +86,7 @@ func needs(t *testing.T, programs ...string) {
 	}
 }
 
+// must runs a program that has to succeed and returns what it says, without the last line end.
 func must(t *testing.T, dir, program string, args ...string) string {
 	t.Helper()
 	j := job{dir: dir, env: basics(t), program: program, args: args}
