@@ -68,6 +68,10 @@ differential: ## compare with upstream's own pipeline on the corpora, without th
 	@set +e; go test -count=1 -v -run '$(UPSTREAM)' -timeout $(TIMEOUT) ./render ./impact \
 		| grep -E '^(ok|FAIL|PASS|panic:)|--- (FAIL|SKIP)|_test.go'; exit $${PIPESTATUS[0]}
 
+corpora: ## causes and concerns of every change of the corpora: minutes, and no part of check (skipped where there are none)
+	@echo "==> corpora: go test -run Corpora ./impact/cause ./impact/concern"
+	@go test -count=1 -run Corpora -timeout $(TIMEOUT) ./impact/cause ./impact/concern
+
 lab: ## build the programs of the lab: Kubernetes, Flux, Gitea, a server of buckets (once, 10 to 25 minutes)
 	@$(ON_LINUX); echo "==> lab: go run ./lab/cmd/lab build --forge --s3"; \
 	go run -C test ./lab/cmd/lab build --forge --s3
@@ -158,4 +162,4 @@ $(TOOLS): tools/go.mod tools/go.sum
 	@go build -C tools -buildvcs=false -o ../.bin/ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
 
-.PHONY: help demo build test hermetic differential lab e2e deploy browser charts golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean
+.PHONY: help demo build test hermetic differential corpora lab e2e deploy browser charts golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean

@@ -118,7 +118,7 @@ func (v *evaluator) artifact(url string, pinned bool, get func(Fetch) (*Fetched,
 	if o := v.e.sources.mapped(v.ctx, url); o.tree != nil || o.unknown != "" {
 		return o
 	}
-	if entry := v.e.sources.packed[sameURL(url)]; entry != nil && !pinned {
+	if entry := v.e.sources.packed[RepositoryName(url)]; entry != nil && !pinned {
 		return v.e.sources.entry(v.ctx, entry, artifact.Spec{})
 	}
 	return v.fetched(url, get)

@@ -79,9 +79,13 @@ type Declared struct {
 	KubernetesVersion string
 }
 
-// sameURL is the part of a repository's URL that tells repositories apart.
-func sameURL(raw string) string {
+// RepositoryName is the part of a repository's URL that tells repositories apart: HOST/PATH without scheme,
+// user, port and .git; "" for none.
+func RepositoryName(raw string) string {
 	s := strings.TrimSpace(raw)
+	if s == "" {
+		return ""
+	}
 	if u, err := url.Parse(s); err == nil && u.Host != "" {
 		s = u.Hostname() + "/" + strings.TrimPrefix(u.Path, "/")
 	} else if at, rest, ok := strings.Cut(s, ":"); ok && !strings.Contains(at, "/") {
@@ -89,7 +93,7 @@ func sameURL(raw string) string {
 	}
 	s = strings.TrimSuffix(strings.TrimSuffix(s, "/"), ".git")
 	host, p, _ := strings.Cut(s, "/")
-	return strings.ToLower(host) + "/" + p
+	return strings.ToLower(host) + "/" + strings.TrimPrefix(p, "/")
 }
 
 // withoutUser is a URL that is safe to show: without the password, and for HTTP

@@ -54,15 +54,15 @@ func newSources(repo Repository, f *fleet, opts *Options) *sources {
 		subtrees: map[string]*tree.Tree{}, resolved: map[string]opened{}, made: map[string]*made{},
 	}
 	if repo.URL != "" {
-		s.ownURLs[sameURL(repo.URL)] = true
+		s.ownURLs[RepositoryName(repo.URL)] = true
 	}
 	for _, e := range f.entries {
 		switch {
 		case e.URL == "":
 		case e.SourceKind == sourcev1.GitRepositoryKind:
-			s.ownURLs[sameURL(e.URL)] = true
-		case s.packed[sameURL(e.URL)] == nil:
-			s.packed[sameURL(e.URL)] = e
+			s.ownURLs[RepositoryName(e.URL)] = true
+		case s.packed[RepositoryName(e.URL)] == nil:
+			s.packed[RepositoryName(e.URL)] = e
 		}
 		if e.Ref != nil {
 			s.branches[e.Ref.Branch] = true
@@ -70,8 +70,8 @@ func newSources(repo Repository, f *fleet, opts *Options) *sources {
 	}
 	// A repository that the caller names is what the caller says it is.
 	for _, k := range s.known {
-		delete(s.ownURLs, sameURL(k.URL))
-		s.mappings += fmt.Sprintf("%s %p\n", sameURL(k.URL), k.Tree)
+		delete(s.ownURLs, RepositoryName(k.URL))
+		s.mappings += fmt.Sprintf("%s %p\n", RepositoryName(k.URL), k.Tree)
 	}
 	return s
 }
@@ -101,7 +101,7 @@ func (s *sources) entry(ctx context.Context, e *Entry, spec artifact.Spec) opene
 // mapped opens the repository that the caller maps a URL to; zero for none.
 func (s *sources) mapped(ctx context.Context, url string) opened {
 	for _, k := range s.known {
-		if sameURL(k.URL) == sameURL(url) {
+		if RepositoryName(k.URL) == RepositoryName(url) {
 			o := s.at(ctx, k, sourcev1.GitRepositoryRef{}, true)
 			o.pinned, o.source.URL = false, withoutUser(url)
 			return o
@@ -117,14 +117,14 @@ func (s *sources) git(ctx context.Context, g *sourcev1.GitRepository, spec artif
 		ref = *g.Spec.Reference
 	}
 	for _, k := range s.known {
-		if sameURL(k.URL) == sameURL(g.Spec.URL) {
+		if RepositoryName(k.URL) == RepositoryName(g.Spec.URL) {
 			o := s.at(ctx, k, ref, true)
 			o.pinned = false
 			o.source.URL = withoutUser(g.Spec.URL)
 			return s.pack(o, spec)
 		}
 	}
-	if !s.ownURLs[sameURL(g.Spec.URL)] {
+	if !s.ownURLs[RepositoryName(g.Spec.URL)] {
 		o := fetched(g.Spec.URL, func(f Fetch) (*Fetched, error) { return f.Git(ctx, g) })
 		return s.pack(o, spec)
 	}

@@ -8,7 +8,6 @@ package cause
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -97,7 +96,7 @@ type Finder struct {
 	before, after *side
 	changed       map[string]bool
 	files         []string // sorted
-	url           string   // of the source that they are of; "" for the repository under review
+	url           string   // [render.RepositoryName] of the source that they are of; "" for the repository under review
 	changes       map[place]*impact.Change
 	found         map[*impact.Change][]candidate
 	running       map[*impact.Change]bool
@@ -118,7 +117,7 @@ type place struct {
 func New(before, after *render.Result, report *impact.Report, o Options) *Finder {
 	f := &Finder{
 		changed: map[string]bool{}, changes: map[place]*impact.Change{}, found: map[*impact.Change][]candidate{},
-		running: map[*impact.Change]bool{}, diffs: map[string]*kustomizationDiff{}, docs: map[docKey]docDiff{}, url: o.URL,
+		running: map[*impact.Change]bool{}, diffs: map[string]*kustomizationDiff{}, docs: map[docKey]docDiff{}, url: render.RepositoryName(o.URL),
 	}
 	for _, file := range o.Files {
 		f.changed[file] = true
@@ -164,13 +163,10 @@ func shorten(via []Step) []Step {
 // ours reports whether an applier is built from the repository that the files are of.
 func (f *Finder) ours(a *render.Applier) bool {
 	if f.url != "" {
-		return !a.Own && bare(a.Source.URL) == bare(f.url)
+		return !a.Own && render.RepositoryName(a.Source.URL) == f.url
 	}
 	return a.Own && !a.Pinned
 }
-
-// bare is a URL without what makes no difference.
-func bare(url string) string { return strings.TrimSuffix(strings.TrimRight(url, "/"), ".git") }
 
 // trace is Of without the cluster. A search that comes back to a change which it is looking
 // into gives nothing for it; what was found meanwhile is not kept, so that the answer for a change does not

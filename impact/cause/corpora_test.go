@@ -24,7 +24,7 @@ import (
 // changes have a cause.
 func TestCommitPairs(t *testing.T) {
 	if raceDetector || testing.Short() {
-		t.Skip("SKIPPED: takes minutes with the race detector; 'make differential' runs it without")
+		t.Skip("SKIPPED: takes minutes with the race detector; 'make corpora' runs it without")
 	}
 	dir := os.Getenv("BULKHEAD_CORPORA")
 	if dir == "" {

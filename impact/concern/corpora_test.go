@@ -19,7 +19,7 @@ import (
 // what is not one cluster's has the same answer on all clusters that have it from the same file.
 func TestCorpora(t *testing.T) {
 	if raceDetector || testing.Short() {
-		t.Skip("SKIPPED: takes minutes with the race detector; 'make differential' runs it without")
+		t.Skip("SKIPPED: takes minutes with the race detector; 'make corpora' runs it without")
 	}
 	dir := os.Getenv("BULKHEAD_CORPORA")
 	if dir == "" {

@@ -10,7 +10,7 @@ import (
 // spokeKey tells spokes apart, whatever the cluster.
 type spokeKey struct {
 	applier object.Applier
-	url     string // by sameURL
+	url     string // by [render.RepositoryName]
 }
 
 // bySource finds a tenant by the repository that the object is built from: a Kustomization on the way to it, or
@@ -30,9 +30,9 @@ func (j *Judge) bySource(s *subject) verdict {
 	}
 	if s.object != nil && sourceKind(s.id) {
 		spec, _ := s.object.Body().Map()["spec"].(map[string]any)
-		u := sameURL(textAt(spec, "url"))
+		u := render.RepositoryName(textAt(spec, "url"))
 		for _, a := range c.Appliers {
-			if u != "" && a.Namespace == s.id.Namespace && sameURL(a.Source.URL) == u {
+			if u != "" && a.Namespace == s.id.Namespace && render.RepositoryName(a.Source.URL) == u {
 				return j.spoke(a)
 			}
 		}
@@ -79,7 +79,7 @@ func (j *Judge) spoke(a *render.Applier) verdict {
 	if a.Kind != "Kustomization" || a.Own || a.Source.URL == "" {
 		return verdict{}
 	}
-	k := spokeKey{a.Applier, sameURL(a.Source.URL)}
+	k := spokeKey{a.Applier, render.RepositoryName(a.Source.URL)}
 	if v, ok := j.spokes[k]; ok {
 		return v
 	}
@@ -92,7 +92,7 @@ func (j *Judge) spoke(a *render.Applier) verdict {
 func (j *Judge) first(a *render.Applier, url string) *render.Applier {
 	for _, name := range j.view.names {
 		for _, s := range []*side{j.view.after, j.view.before} {
-			if same := s.homes[name][a.Applier]; same != nil && !same.Own && sameURL(same.Source.URL) == url {
+			if same := s.homes[name][a.Applier]; same != nil && !same.Own && render.RepositoryName(same.Source.URL) == url {
 				return same
 			}
 		}

@@ -2,11 +2,11 @@ package concern
 
 import (
 	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
+	"github.com/bulkhead-dev/bulkhead/render"
 )
 
 // tenants is what Tenant documents say.
@@ -14,7 +14,7 @@ type tenants struct {
 	names      map[string]bool
 	files      map[string]string  // that hold a document -> tenant
 	namespaces map[string][]claim // sorted by tenant
-	urls       map[string]string  // by sameURL -> tenant; "" when several have it
+	urls       map[string]string  // by [render.RepositoryName] -> tenant; "" when several have it
 }
 
 // claim is a tenant's to a namespace, on clusters with all of these labels.
@@ -43,7 +43,7 @@ func readTenants(list []v1alpha1.Tenant) tenants {
 			continue
 		}
 		spec, _ := content["spec"].(map[string]any)
-		if u := sameURL(textAt(spec, "repository", "url")); u != "" {
+		if u := render.RepositoryName(textAt(spec, "repository", "url")); u != "" {
 			if other, twice := t.urls[u]; twice && other != name {
 				t.urls[u] = ""
 			} else {
@@ -125,7 +125,7 @@ func (j *Judge) byDocument(s *subject) verdict {
 	}
 	own := j.view.hubURLs
 	of := func(raw string) verdict {
-		u := sameURL(raw)
+		u := render.RepositoryName(raw)
 		if name := j.tenants.urls[u]; u != "" && name != "" && !own[u] {
 			return verdict{concern: Tenant(name), why: "source " + u + " is in the document of tenant " + name}
 		}
@@ -148,23 +148,6 @@ func (j *Judge) byDocument(s *subject) verdict {
 		}
 	}
 	return verdict{}
-}
-
-// sameURL is the part of a repository's URL that tells repositories apart: HOST/PATH without
-// scheme, user, port and .git; "" for none.
-func sameURL(raw string) string {
-	s := strings.TrimSpace(raw)
-	if s == "" {
-		return ""
-	}
-	if u, err := url.Parse(s); err == nil && u.Host != "" {
-		s = u.Hostname() + "/" + strings.TrimPrefix(u.Path, "/")
-	} else if at, rest, ok := strings.Cut(s, ":"); ok && !strings.Contains(at, "/") {
-		s = at[strings.IndexByte(at, '@')+1:] + "/" + rest // user@host:path
-	}
-	s = strings.TrimSuffix(strings.TrimSuffix(s, "/"), ".git")
-	host, p, _ := strings.Cut(s, "/")
-	return strings.ToLower(host) + "/" + strings.TrimPrefix(p, "/")
 }
 
 // organisation is the first folder of a repository's path: "acme" of github.com/acme/fleet.

@@ -13,7 +13,7 @@ import (
 // view is both renders, with what is asked of them.
 type view struct {
 	before, after *side
-	hubURLs       map[string]bool // by sameURL: what the clusters sync from
+	hubURLs       map[string]bool // by [render.RepositoryName]: what the clusters sync from
 	namespaces    map[string]bool // of the syncs
 	traces        []*traced
 	names         []string // of the clusters of both sides, sorted
@@ -42,7 +42,7 @@ func newView(before, after *render.Result) *view {
 			c := s.clusters[name]
 			if c.Entry != nil {
 				if c.Entry.URL != "" {
-					v.hubURLs[sameURL(c.Entry.URL)] = true
+					v.hubURLs[render.RepositoryName(c.Entry.URL)] = true
 				}
 				v.namespaces[c.Entry.Namespace] = true
 			}

@@ -105,7 +105,7 @@ func exitCodes(strict, gates bool) string {
   0  done, and nothing to object to
 `
 	if gates {
-		text += `  1  a gate of the fleet failed, or a waiver is at fault; the output is printed all the same
+		text += `  1  a gate failed, or a waiver that is needed has expired; the output is printed all the same
 `
 	}
 	text += `  2  could not answer: a flag, a revision, a file or the repository is wrong`

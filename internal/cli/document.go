@@ -12,7 +12,6 @@ import (
 // none changes its meaning or goes.
 const (
 	renderSchema  = "bulkhead.dev/render/v1"
-	impactSchema  = "bulkhead.dev/impact/v1"
 	reachSchema   = "bulkhead.dev/reach/v1"
 	versionSchema = "bulkhead.dev/version/v1"
 )

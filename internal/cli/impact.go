@@ -46,7 +46,7 @@ Without arguments: from where HEAD left the default branch to the files on disk,
 changes and new files included. With BASE: from there to the files on disk. With BASE and HEAD:
 from the one commit to the other. --base and --head say the same, for scripts.
 
-A change is no error. The exit code is 1 when a gate of the fleet fails, or a waiver is at fault:
+A change is no error. The exit code is 1 when a gate fails, or a waiver that is needed has expired:
 errors only, or warnings too with --fail-on warn. A change cannot switch off the gate that it must
 pass: gates hold as the base says.`,
 		Example: `  bulkhead impact                            # this branch, as it is on disk
