@@ -150,8 +150,7 @@ func replaces(g *review.Group) string {
 	}
 }
 
-// causes are the files of the commit because of which the objects change; where none is known, those
-// that the objects are from.
+// causes are the files of the commit because of which the objects change, sorted.
 func causes(groups []*review.Group) (files []string) {
 	add := func(file string) {
 		if file != "" && !slices.Contains(files, file) {
