@@ -144,18 +144,17 @@ func (o owned) find(id object.ID) *object.Object {
 	return at.applier.Objects[at.index]
 }
 
-// located is find with the file that the object comes from.
+// located is find with the source and the file that the object comes from.
 func (o owned) located(id object.ID) *object.Object {
 	at, ok := o.at(id)
 	if !ok {
 		return nil
 	}
-	obj := at.applier.Objects[at.index]
-	if obj.Origin.File != "" {
-		return obj
+	with := *at.applier.Objects[at.index]
+	with.Origin.Source = at.applier.Source
+	if with.Origin.File == "" {
+		with.Origin.File = at.applier.File(at.index)
 	}
-	with := *obj
-	with.Origin.File = at.applier.File(at.index)
 	return &with
 }
 

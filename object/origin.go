@@ -36,7 +36,8 @@ type Origin struct {
 	// Chain is the appliers that lead to the object, outermost first; the last one writes it.
 	// Objects of one applier may share the slice: do not change it.
 	Chain []Applier `json:"chain,omitempty"`
-	// Source is what the last applier of Chain reads.
+	// Source is what the last applier of Chain reads. Objects that several revisions share do not
+	// have it: their applier does.
 	Source Source `json:"source,omitzero"`
 	// File is the slash-separated path of the manifest from the source's root; "" when unknown.
 	File string `json:"file,omitempty"`

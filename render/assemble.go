@@ -20,8 +20,10 @@ func sortedKeys(m map[nodeKey]*evaluation) []nodeKey {
 	})
 }
 
-// result puts the evaluations together by the cluster they write to.
+// result puts the evaluations together by the cluster they write to. The evaluations stay as they
+// are: other renders share them.
 func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
+	evals = apart(evals)
 	clusters := map[string]*Cluster{}
 	get := func(name string) *Cluster {
 		if clusters[name] == nil {
@@ -83,21 +85,14 @@ func (c *Cluster) collect() {
 	var all []*object.Object
 	for _, a := range c.Appliers {
 		c.homeless(a, scope)
-		for i, o := range a.Objects {
-			was := o.ID
-			o = scope.correct(o)
-			a.Objects[i] = o
-			if a.Release != nil && was != o.ID {
-				a.Release.correct(was, o.ID)
-			}
+		a.Objects = scope.correctAll(a.Objects, a.moved)
+		for _, o := range a.Objects {
 			if own := owners[o.ID]; !slices.Contains(own, a.Applier) {
 				owners[o.ID] = append(own, a.Applier)
 			}
 			all = append(all, o)
 		}
-		for i, o := range a.Held {
-			a.Held[i] = scope.correct(o)
-		}
+		a.Held = scope.correctAll(a.Held, nil)
 	}
 	c.Objects = object.NewSet(all...)
 	for id, by := range owners {
@@ -143,13 +138,19 @@ func (c *Cluster) yield() {
 	}
 }
 
-// correct follows an object whose namespace was taken off.
-func (r *Release) correct(was, is object.ID) {
+// moved follows an object whose namespace was taken off.
+func (a *Applier) moved(was, is object.ID) {
+	if a.Release == nil {
+		return
+	}
+	r := *a.Release
+	r.Defaulted, r.Unknowable = maps.Clone(r.Defaulted), maps.Clone(r.Unknowable)
 	delete(r.Defaulted, was)
 	if names := r.Unknowable[was]; names != nil {
 		delete(r.Unknowable, was)
 		r.Unknowable[is] = names
 	}
+	a.Release = &r
 }
 
 // homeless reports namespaced objects without a namespace: there is no default,
@@ -260,6 +261,26 @@ func (s scopes) cluster(o *object.Object) bool {
 	return openapi.IsCertainlyClusterScoped(kyaml.TypeMeta{APIVersion: o.APIVersion(), Kind: o.ID.Kind})
 }
 
+// correctAll is the list with every object corrected, and the list itself when none needs it. moved is
+// told of those that do.
+func (s scopes) correctAll(list []*object.Object, moved func(was, is object.ID)) []*object.Object {
+	out := list
+	for i, o := range list {
+		fixed := s.correct(o)
+		if fixed == o {
+			continue
+		}
+		if &out[0] == &list[0] {
+			out = slices.Clone(list)
+		}
+		out[i] = fixed
+		if moved != nil {
+			moved(o.ID, fixed.ID)
+		}
+	}
+	return out
+}
+
 // correct takes the namespace off a cluster-scoped object, as the API server
 // does: a target namespace stamps every kind it does not know.
 func (s scopes) correct(o *object.Object) *object.Object {
@@ -290,19 +311,49 @@ func (e *engine) rename(evals map[nodeKey]*evaluation) {
 		}
 	}
 	for _, ev := range evals {
-		set(&ev.applier.Home)
-		set(&ev.applier.Root)
-		set(&ev.applier.Target)
+		a := ev.applier
+		_, remote := shown[a.Target]
+		set(&a.Home)
+		set(&a.Root)
+		set(&a.Target)
 		for i := range ev.failures {
 			set(&ev.failures[i].Cluster)
 		}
 		for i := range ev.unresolved {
 			set(&ev.unresolved[i].Cluster)
 		}
-		for _, o := range ev.applied() {
-			set(&o.Origin.Cluster)
+		if remote {
+			a.Objects, a.Held = on(a.Objects, a.Target), on(a.Held, a.Target)
 		}
 	}
+}
+
+// on is the list for a cluster of another name.
+func on(list []*object.Object, cluster string) []*object.Object {
+	out := slices.Clone(list)
+	for i, o := range out {
+		named := *o
+		named.Origin.Cluster = cluster
+		out[i] = &named
+	}
+	return out
+}
+
+// apart are evaluations that may be changed.
+func apart(evals map[nodeKey]*evaluation) map[nodeKey]*evaluation {
+	out := make(map[nodeKey]*evaluation, len(evals))
+	for key, ev := range evals {
+		out[key] = ev.apart()
+	}
+	return out
+}
+
+// apart is an evaluation that may be changed; its objects may not.
+func (ev *evaluation) apart() *evaluation {
+	with, a := *ev, *ev.applier
+	with.applier = &a
+	with.failures, with.unresolved, with.notes = slices.Clone(ev.failures), slices.Clone(ev.unresolved), slices.Clip(ev.notes)
+	return &with
 }
 
 // dependencies finds circles of dependsOn, which keep everyone on them from

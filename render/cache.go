@@ -15,13 +15,14 @@ import (
 // vain, is the same in the tree at hand. The zero value is ready; a Cache is safe
 // for concurrent use and must not be copied.
 type Cache struct {
-	builds   memo[*build]
-	charts   memo[*charted]
-	releases memo[*chartOutput]
-	charter  release.Renderer
-	once     sync.Once
-	inspect  *inspector
-	slots    chan struct{}
+	builds      memo[*build]
+	charts      memo[*charted]
+	releases    memo[*chartOutput]
+	evaluations evaluations
+	charter     release.Renderer
+	once        sync.Once
+	inspect     *inspector
+	slots       chan struct{}
 
 	asked, run, substitutions, substituted atomic.Int64
 	releasesAsked, releasesRun             atomic.Int64
@@ -53,6 +54,16 @@ func (c *Cache) build(ctx context.Context, t *tree.Tree, spec buildSpec, decrypt
 		b := runBuild(ctx, t, c.inspect, spec, decrypt)
 		return b, b.reads
 	})
+}
+
+// reused counts the work that an evaluation would have asked for.
+func (c *Cache) reused(ev *evaluation) {
+	if ev.applier.build != nil {
+		c.asked.Add(1)
+	}
+	if ev.released {
+		c.releasesAsked.Add(1)
+	}
 }
 
 func (c *Cache) stats() Stats {

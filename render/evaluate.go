@@ -12,6 +12,7 @@ import (
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 
 	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // node is an applier that was found, before it is evaluated.
@@ -55,6 +56,15 @@ type evaluation struct {
 	notes      []Note
 	children   []*node
 	asked      []lookup
+
+	// What else went into it, see revive.
+	ground   string
+	far      string     // the ground of the cluster that it writes to, if that is another
+	target   *reference // of spec.kubeConfig
+	opened   []opening
+	released bool     // a chart was rendered for it
+	single   bool     // it holds for this one render: another cannot check what it rests on
+	secrets  []string // values that no text of it may hold
 }
 
 // evaluator evaluates one Kustomization.
@@ -73,7 +83,7 @@ type evaluator struct {
 
 // evaluate does for one applier what its controller would.
 func (e *engine) evaluate(ctx context.Context, n *node, st *state) *evaluation {
-	out := &evaluation{node: n, body: hashOf(n.object)}
+	out := &evaluation{node: n, body: hashOf(n.object), ground: e.ground(n.home)}
 	out.applier = &Applier{Applier: n.id, Home: n.home, Root: n.root, Target: n.home, State: Built, Chain: n.chain}
 	v := &evaluator{e: e, ctx: ctx, ask: &asker{state: st}, out: out}
 	switch n.id.Kind {
@@ -84,8 +94,14 @@ func (e *engine) evaluate(ctx context.Context, n *node, st *state) *evaluation {
 	default:
 		v.resourceSet()
 	}
-	out.asked = v.ask.asked
+	out.asked, out.secrets = v.ask.asked, v.secrets
+	if out.applier.Target != n.home {
+		out.far = e.ground(out.applier.Target)
+	}
 	v.scrub()
+	if ctx.Err() == nil {
+		e.cache.evaluations.keep(out)
+	}
 	return out
 }
 
@@ -158,7 +174,7 @@ func (v *evaluator) kustomization() {
 	v.facts(spec)
 	if spec.KubeConfig != nil {
 		ref, _ := at(body.Body().Map(), "spec", "kubeConfig").(map[string]any)
-		a.Target = v.e.target(n.home, n.id.Namespace, ref)
+		v.aim(ref)
 	}
 	if spec.Suspend {
 		a.State = Suspended
@@ -174,7 +190,10 @@ func (v *evaluator) kustomization() {
 		v.unknown(UnresolvedPath, spec.Path, "the path holds a variable that is not in Git", "give it a value: --var "+n.home+":NAME=VALUE")
 		return
 	}
-	if _, err := src.tree.Stat(a.Path); err != nil {
+	rec := tree.Record(src.tree)
+	_, err := rec.Stat(a.Path)
+	v.read(rec.Trace())
+	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			v.fail("source", a.Path, "", "read %s: %v", a.Path, err)
 			return
@@ -236,11 +255,12 @@ func (v *evaluator) source() (opened, bool) {
 		v.fail("source", "", "", "source kind %q is not supported", ref.Kind)
 		return opened{}, false
 	}
-	o := v.open(ref.Kind, ns, ref.Name)
+	o := v.opening(ref.Kind, ns, ref.Name)
 	if o.tree == nil && o.data != nil {
 		o = v.e.sources.unpacked(v.ctx, o)
 	}
 	if last := v.last(); o.failure != "" && last != nil {
+		v.out.single = true
 		what := goesOn
 		if last.source.Revision != "" {
 			what += ", " + last.source.Revision
@@ -273,7 +293,7 @@ const goesOn = "; Flux goes on with the last artifact"
 // Source: kustomize-controller v1.9.5 kustomization_controller.go, which looks at
 // status.artifact alone.
 func (v *evaluator) last() *opened {
-	old := v.previous()
+	old := v.e.previous(v.out)
 	if v.out.applier.State == Suspended { // nobody reconciles it
 		return nil
 	}
@@ -285,16 +305,16 @@ func (v *evaluator) last() *opened {
 
 // previous is the applier in the revision before, as far as it was built; nil when there
 // is none.
-func (v *evaluator) previous() *Applier {
-	if v.e.opts.Before == nil {
+func (e *engine) previous(ev *evaluation) *Applier {
+	if e.opts.Before == nil {
 		return nil
 	}
-	c := v.e.opts.Before.Cluster(v.out.applier.Target)
+	c := e.opts.Before.Cluster(ev.applier.Target)
 	if c == nil {
 		return nil
 	}
 	for _, a := range c.Appliers {
-		if a.Applier == v.out.applier.Applier && a.Home == v.out.node.home && a.State == Built {
+		if a.Applier == ev.applier.Applier && a.Home == ev.node.home && a.State == Built {
 			return a
 		}
 	}
@@ -308,6 +328,8 @@ func (v *evaluator) build(src opened) {
 	spec.Decrypt = v.e.opts.Decrypt != nil && decrypts(&v.ks.Spec)
 	b := v.e.cache.build(v.ctx, src.tree, spec, v.e.opts.Decrypt)
 	a.build, a.reads, a.from, a.feeds = b, src.traced(b.reads), src.from, src.feeds
+	v.read(b.reads)
+	v.out.single = v.out.single || b.err != nil // its message may name files that it did not read
 	var remote *remoteError
 	switch {
 	case errors.As(b.err, &remote):

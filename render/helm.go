@@ -31,7 +31,7 @@ func (v *evaluator) helmRelease() {
 	hr.Namespace, hr.Name = a.Namespace, a.Name
 	v.profile = v.e.profile(v.ask, n.home, helmController)
 	if ref, ok := at(content, "spec", "kubeConfig").(map[string]any); ok {
-		a.Target = v.e.target(n.home, n.id.Namespace, ref)
+		v.aim(ref)
 	}
 	v.releaseFacts(&hr)
 	if hr.Spec.Suspend {
@@ -51,6 +51,7 @@ func (v *evaluator) helmRelease() {
 		in.Files = append(in.Files, release.File{Name: f.Name, Data: f.Data})
 	}
 	in.Kubernetes, in.APIVersions = v.capabilities(a.Target)
+	v.out.released = true
 	r := v.e.cache.release(v.ctx, in, v.e.opts.Charts)
 	switch {
 	case r.err != nil && len(open) > 0:
@@ -210,7 +211,7 @@ func (v *evaluator) released(c *charted, r *chartOutput) {
 	a, n := v.out.applier, v.out.node
 	chain := append(slices.Clone(n.chain), a.Applier)
 	place := func(r *templated) *object.Object {
-		o, err := object.New(r.body, object.Origin{Cluster: a.Target, Chain: chain, Source: a.Source, File: c.file(r.file)})
+		o, err := object.New(r.body, object.Origin{Cluster: a.Target, Chain: chain, File: c.file(r.file)})
 		if err != nil {
 			v.fail("template", c.file(r.file), "", "%v", err)
 			return nil

@@ -92,7 +92,7 @@ func (v *evaluator) helmChart(ns string, spec *sourcev1.HelmChartSpec, from stri
 	if kind == sourcev1.HelmRepositoryKind {
 		return v.repositoryChart(ns, spec)
 	}
-	o := v.open(kind, ns, spec.SourceRef.Name)
+	o := v.opening(kind, ns, spec.SourceRef.Name)
 	if o.tree == nil || o.failure != "" {
 		v.unopened(name, o)
 		return nil, false
@@ -109,9 +109,13 @@ func (v *evaluator) helmChart(ns string, spec *sourcev1.HelmChartSpec, from stri
 	}
 	c := v.folderChart(o.tree, t)
 	a.reads, a.from, a.spec = o.traced(c.reads), o.from, *spec
+	v.read(c.reads)
+	if spec.ReconcileStrategy == sourcev1.ReconcileStrategyRevision {
+		v.revised()
+	}
 	if old := v.earlier(); old != nil && c.err == nil && spec.ReconcileStrategy != sourcev1.ReconcileStrategyRevision &&
 		reflect.DeepEqual(old.spec, a.spec) && old.chart.pkg.Name == c.pkg.Name && old.chart.pkg.Version == c.pkg.Version && old.chart.pkg.Digest != c.pkg.Digest {
-		a.Release.Stale = true
+		a.Release.Stale, v.out.single = true, true
 		c = old.chart
 	}
 	return v.packaged(name, spec.Chart, c)
@@ -123,7 +127,7 @@ func (v *evaluator) helmChart(ns string, spec *sourcev1.HelmChartSpec, from stri
 //
 // Source: source-controller v1.9.5 internal/helm/chart/builder_local.go, the cached chart.
 func (v *evaluator) earlier() *Applier {
-	if old := v.previous(); old != nil && old.chart != nil {
+	if old := v.e.previous(v.out); old != nil && old.chart != nil {
 		return old
 	}
 	return nil
@@ -160,9 +164,11 @@ func (v *evaluator) repositoryChart(ns string, spec *sourcev1.HelmChartSpec) (*c
 		return nil, false
 	}
 	if o := v.e.sources.mapped(v.ctx, r.Spec.URL); o.tree != nil || o.unknown != "" {
+		v.out.single = true
 		return v.mirroredChart(name, spec, o)
 	}
 	o := v.fetched(r.Spec.URL, func(f Fetch) (*Fetched, error) { return f.Chart(v.ctx, &r, spec.Chart, spec.Version) })
+	v.out.single = v.out.single || v.e.opts.Fetch != nil
 	if o.data == nil {
 		v.unopened(name+" "+spec.Chart, o)
 		return nil, false
@@ -194,7 +200,8 @@ func (v *evaluator) archive(o opened, spec chart.ArchiveSpec) *charted {
 // artifactChart is the chart that an artifact holds.
 func (v *evaluator) artifactChart(kind, ns, name string) (*charted, bool) {
 	full := kind + "/" + ns + "/" + name
-	o := v.open(kind, ns, name)
+	o := v.opening(kind, ns, name)
+	v.revised()
 	if o.failure != "" || o.tree == nil && o.data == nil {
 		v.unopened(full, o)
 		return nil, false
@@ -226,6 +233,7 @@ func (v *evaluator) artifactChart(kind, ns, name string) (*charted, bool) {
 		c = &with
 	}
 	v.out.applier.reads = o.traced(c.reads)
+	v.read(c.reads)
 	return v.packaged(full, name, c)
 }
 

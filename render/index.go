@@ -148,7 +148,13 @@ func hashOf(o *object.Object) object.Hash {
 	if o == nil {
 		return object.Hash{}
 	}
-	return o.Body().Hash()
+	b := o.Body()
+	secrets := b.Sensitive()
+	if len(secrets) == 0 {
+		return b.Hash()
+	}
+	h := b.Hash() // what may not be shown of it counts, too
+	return sha256.Sum256(append(h[:], keyOf(secrets)...))
 }
 
 func hashAll(list []*object.Object) object.Hash {
@@ -157,7 +163,7 @@ func hashAll(list []*object.Object) object.Hash {
 	}
 	sum := sha256.New()
 	for _, o := range list {
-		h := o.Body().Hash()
+		h := hashOf(o)
 		sum.Write(h[:])
 	}
 	var h object.Hash

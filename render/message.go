@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
@@ -69,23 +70,17 @@ func dumped(text string) (names []string) {
 
 // scrub takes the values of Secrets out of every text of the evaluation.
 func (v *evaluator) scrub() {
-	var pairs []string
-	for _, s := range v.secrets {
-		if len(s) >= shortSecret {
-			pairs = append(pairs, s, "[redacted]")
-		}
-	}
-	if len(pairs) == 0 {
+	r := scrubber(v.secrets)
+	if r == nil {
 		return
 	}
-	r := strings.NewReplacer(pairs...)
 	clear := func(texts ...*string) {
 		for _, t := range texts {
 			*t = r.Replace(*t)
 		}
 	}
 	out := v.out
-	clear(&out.applier.Source.URL, &out.applier.Source.Revision)
+	scrubSource(&out.applier.Source, v.secrets)
 	for i := range out.failures {
 		f := &out.failures[i]
 		clear(&f.File, &f.Message, &f.Hint)
@@ -133,4 +128,24 @@ func fileOf(b *build, i int) string {
 		return files[i]
 	}
 	return ""
+}
+
+// scrubber takes secret values out of a text; nil when there is none.
+func scrubber(secrets []string) *strings.Replacer {
+	var pairs []string
+	for _, s := range secrets {
+		if len(s) >= shortSecret {
+			pairs = append(pairs, s, "[redacted]")
+		}
+	}
+	if len(pairs) == 0 {
+		return nil
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+func scrubSource(s *object.Source, secrets []string) {
+	if r := scrubber(secrets); r != nil {
+		s.URL, s.Revision = r.Replace(s.URL), r.Replace(s.Revision)
+	}
 }

@@ -198,7 +198,7 @@ func (v *evaluator) objects(b *build, done []*finished) {
 			v.out.notes = append(v.out.notes, Note{n.id.String(), "the controller drops " + b.items[i].id.String() + " in silence: its name or kind is no text, or it is a kustomization file"})
 		}
 		for _, body := range f.bodies {
-			o, err := object.New(body, object.Origin{Cluster: a.Target, Chain: chain, Source: a.Source})
+			o, err := object.New(body, object.Origin{Cluster: a.Target, Chain: chain})
 			if err != nil {
 				v.fail("apply", fileOf(b, i), "", "%v", err)
 				return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +52,7 @@ type engine struct {
 	targets *targets
 	rounds  int
 	served  sync.Map // lists of APIs, of clusters that are alike
+	grounds sync.Map // cluster -> what its evaluations rest on
 
 	done, found atomic.Int64
 }
@@ -88,6 +88,8 @@ func (e *engine) settle(ctx context.Context) (map[nodeKey]*evaluation, error) {
 			}
 			unsettled++
 			if e.rounds == maxRounds {
+				ev = ev.apart()
+				next[key] = ev
 				ev.failures = append(ev.failures, Failure{
 					Cluster: ev.applier.Target, Applier: ev.applier.Applier, Stage: "substitute",
 					Message: fmt.Sprintf("does not settle: what it depends on still changes after %d rounds", maxRounds),
@@ -138,6 +140,8 @@ func (e *engine) round(ctx context.Context, before index, last map[nodeKey]*eval
 					continue
 				}
 				if perCluster[child.home]++; perCluster[child.home] > maxAppliers || depth >= maxDepth {
+					ev = ev.apart()
+					next[ev.node.key()] = ev
 					ev.applier.State = Failed
 					ev.failures = append(ev.failures, Failure{
 						Cluster: ev.applier.Target, Applier: ev.applier.Applier, Stage: "build",
@@ -161,9 +165,10 @@ func (e *engine) level(ctx context.Context, nodes []*node, st *state, last map[n
 	g.SetLimit(2 * runtime.GOMAXPROCS(0))
 	for i, n := range nodes {
 		g.Go(func() error {
-			old := last[n.key()]
-			if old != nil && old.reusable(n, st) {
+			if old := last[n.key()]; old != nil && old.reusable(n, st) {
 				evals[i] = old
+			} else if kept := e.kept(ctx, n, st); kept != nil {
+				evals[i] = kept
 			} else {
 				evals[i] = e.evaluate(ctx, n, st)
 			}
@@ -174,10 +179,6 @@ func (e *engine) level(ctx context.Context, nodes []*node, st *state, last map[n
 		})
 	}
 	return evals, g.Wait()
-}
-
-func (ev *evaluation) reusable(n *node, st *state) bool {
-	return ev.body == hashOf(n.object) && slices.Equal(ev.node.chain, n.chain) && ev.node.open == n.open && hold(ev.asked, st)
 }
 
 // roots are the Kustomizations that the entry points start with.

@@ -35,6 +35,7 @@ func (v *evaluator) resourceSet() {
 	}
 	out, err := resourceset.Render(v.ctx, content, resourceset.Among(providers))
 	if err != nil {
+		v.out.single = true // its place is found out by a build
 		v.fail("build", n.place(), "", "%s", clean(err))
 		return
 	}

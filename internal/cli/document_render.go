@@ -177,7 +177,7 @@ func renderDocument(r *render.Result, chosen []*render.Cluster, rev RevisionDocu
 		for o := range c.Objects.All() {
 			d.Objects = append(d.Objects, RenderedObject{
 				Cluster: c.Name, ID: o.ID, APIVersion: o.APIVersion(), Applier: o.Origin.Owner(), Chain: some(o.Origin.Chain),
-				Source: o.Origin.Source, File: from.file(o), Unknowable: unknowable[o.ID], Manifest: Manifest{o.Body(), redact},
+				Source: from.source(o), File: from.file(o), Unknowable: unknowable[o.ID], Manifest: Manifest{o.Body(), redact},
 			})
 		}
 		d.Failures = append(d.Failures, c.Failures...)

@@ -58,6 +58,22 @@ func (g *origins) file(o *object.Object) string {
 	if o == nil || o.Origin.File != "" {
 		return fileOf(o)
 	}
+	if a, i := g.place(o); a != nil {
+		return a.File(i)
+	}
+	return ""
+}
+
+// source is what the applier of an object reads.
+func (g *origins) source(o *object.Object) object.Source {
+	if a, _ := g.place(o); a != nil {
+		return a.Source
+	}
+	return o.Origin.Source
+}
+
+// place is the applier of an object, and its place there; nil when it is not known.
+func (g *origins) place(o *object.Object) (*render.Applier, int) {
 	for _, a := range g.appliers[owner{o.Origin.Cluster, o.Origin.Owner()}] {
 		places := g.places[a]
 		if places == nil {
@@ -68,10 +84,10 @@ func (g *origins) file(o *object.Object) string {
 			g.places[a] = places
 		}
 		if i, ok := places[o.ID]; ok {
-			return a.File(i)
+			return a, i
 		}
 	}
-	return ""
+	return nil, 0
 }
 
 func fileOf(o *object.Object) string {
