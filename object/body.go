@@ -4,6 +4,11 @@ import (
 	"encoding/hex"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+	"weak"
+
+	"k8s.io/apimachinery/pkg/util/json"
 )
 
 // Hash is the SHA-256 of a content's canonical JSON. The zero Hash means unknown.
@@ -18,14 +23,24 @@ func (h Hash) IsZero() bool { return h == Hash{} }
 // Body is the content of an object, immutable and safe for concurrent use. Objects of many
 // clusters may share one.
 //
+// The content is held as a tree, which is quick to read, or as text, which takes a fifth of the memory:
+// see [Body.Compact] and [Saved].
+//
 // Formatting a Body, by any verb, shows no content; a [Redactor] makes what may be printed.
 type Body struct {
-	content   map[string]any
+	content   atomic.Pointer[parsed] // nil when there is but the text
 	sensitive []string
 
 	once sync.Once
 	hash Hash
+
+	shrink sync.Once
+	text   func() []byte                        // canonical JSON; nil until it is compact
+	recent atomic.Pointer[weak.Pointer[parsed]] // of text, as long as somebody reads it
 }
+
+// parsed is a content as a tree.
+type parsed struct{ m map[string]any }
 
 // NewBody wraps content and takes ownership: the caller must not use it afterwards. Content is a
 // tree of nil, bool, int64, float64, string, []any and map[string]any, what
@@ -50,7 +65,8 @@ func NewBodySensitive(content map[string]any, values []string) *Body {
 
 // newBody wraps a content that is normal already.
 func newBody(content map[string]any, values []string) *Body {
-	b := &Body{content: content}
+	b := &Body{}
+	b.content.Store(&parsed{content})
 	if len(values) > 0 {
 		sorted := slices.Clone(values)
 		slices.Sort(sorted)
@@ -63,8 +79,62 @@ func newBody(content map[string]any, values []string) *Body {
 	return b
 }
 
+// Saved is the body with the hash and the text that [Body.Text] gave. The text is asked for when the
+// content is, and may be asked for again; it has to be the same each time.
+func Saved(h Hash, text func() []byte) *Body {
+	b := &Body{hash: h, text: text}
+	b.once.Do(func() {})
+	return b
+}
+
 // Map is the content itself, never nil: read it, do not change it. It may hold secrets.
-func (b *Body) Map() map[string]any { return b.content }
+func (b *Body) Map() map[string]any {
+	if t := b.content.Load(); t != nil {
+		return t.m
+	}
+	if p := b.recent.Load(); p != nil {
+		if t := p.Value(); t != nil {
+			return t.m
+		}
+	}
+	t := &parsed{map[string]any{}}
+	_ = json.Unmarshal(b.text(), &t.m) // it is what Text wrote
+	p := weak.Make(t)
+	b.recent.Store(&p)
+	return t.m
+}
+
+// maxNesting bounds how deep a text may be nested that is parsed again.
+const maxNesting = 1000
+
+// Text is the canonical JSON that [Body.Hash] is of, and false when no parser gives the content back:
+// when it is not UTF-8, or nested more than a thousand deep.
+func (b *Body) Text() ([]byte, bool) {
+	t := b.content.Load()
+	if t == nil {
+		return b.text(), true
+	}
+	e := encoder{buf: make([]byte, 0, 1024)}
+	e.value(t.m)
+	return slices.Clip(e.buf), e.deepest <= maxNesting && utf8.Valid(e.buf)
+}
+
+// Compact lets go of the tree and keeps the text, to save memory: the content is parsed when it is
+// asked for. What cannot be parsed again stays as it is.
+func (b *Body) Compact() {
+	b.shrink.Do(func() {
+		if b.content.Load() == nil {
+			return
+		}
+		text, ok := b.Text()
+		if !ok {
+			return
+		}
+		b.once.Do(func() { b.hash = sumOf(text) })
+		b.text = func() []byte { return text }
+		b.content.Store(nil)
+	})
+}
 
 // Hash is the SHA-256 of the canonical JSON: keys sorted by bytes, no insignificant space, a number
 // written by its value, so that int64 1 and float64 1 agree; nil lists and maps count as empty ones.
@@ -75,7 +145,7 @@ func (b *Body) Map() map[string]any { return b.content }
 //
 // Source: like RFC 8785, but keys are ordered by UTF-8 bytes and integers keep all 64 bits.
 func (b *Body) Hash() Hash {
-	b.once.Do(func() { b.hash = hashOf(b.content) })
+	b.once.Do(func() { b.hash = hashOf(b.Map()) })
 	return b.hash
 }
 

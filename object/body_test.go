@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 type level string
@@ -86,5 +88,45 @@ func TestSensitive(t *testing.T) {
 	}
 	if NewBody(nil).Sensitive() != nil || len(NewBodySensitive(nil, []string{""}).Sensitive()) != 0 {
 		t.Error("an empty value is sensitive")
+	}
+}
+
+// TestCompact: a body is the same as a tree and as text, whoever reads it.
+func TestCompact(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := contents(3).Draw(rt, "content")
+		want := NewBody(m)
+		small := NewBody(m)
+		hash := want.Hash()
+		small.Compact()
+		text, ok := want.Text()
+		if !ok {
+			rt.Skip("no text")
+		}
+		saved := Saved(hash, func() []byte { return text })
+		for name, b := range map[string]*Body{"compact": small, "saved": saved} {
+			again, _ := b.Text()
+			if b.Hash() != hash || string(again) != string(text) || len(Diff(want, b, DiffOptions{})) > 0 || hashOf(b.Map()) != hash {
+				rt.Errorf("%s: %s, want %s", name, again, text)
+			}
+		}
+	})
+}
+
+// TestNotCompact: what no parser gives back stays a tree.
+func TestNotCompact(t *testing.T) {
+	deep := any("x")
+	for range maxNesting + 1 {
+		deep = []any{deep}
+	}
+	for name, v := range map[string]any{"deep": deep, "not UTF-8": "a\xffb"} {
+		b := NewBody(map[string]any{"v": v})
+		if _, ok := b.Text(); ok {
+			t.Errorf("%s: has a text", name)
+		}
+		b.Compact()
+		if !b.Equal(NewBody(map[string]any{"v": v})) || !equal(b.Map()["v"], v) {
+			t.Errorf("%s: changed", name)
+		}
 	}
 }

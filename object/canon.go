@@ -17,6 +17,8 @@ type encoder struct {
 	buf  []byte
 	sum  hash.Hash
 	keys []string // a stack: the keys of the maps that are open
+
+	depth, deepest int // of nesting
 }
 
 func hashOf(v any) Hash {
@@ -34,6 +36,9 @@ func (e *encoder) hash(v any) Hash {
 	e.sum.Sum(h[:0])
 	return h
 }
+
+// sumOf is the hash of what has that canonical JSON.
+func sumOf(text []byte) Hash { return sha256.Sum256(text) }
 
 // canonical is the canonical JSON of v as text.
 func canonical(v any) string {
@@ -55,6 +60,7 @@ func (e *encoder) value(v any) {
 	case string:
 		e.text(v)
 	case []any:
+		e.deeper()
 		e.buf = append(e.buf, '[')
 		for i, el := range v {
 			if i > 0 {
@@ -63,6 +69,7 @@ func (e *encoder) value(v any) {
 			e.value(el)
 		}
 		e.buf = append(e.buf, ']')
+		e.depth--
 	case map[string]any:
 		e.object(v)
 	default:
@@ -77,6 +84,7 @@ func (e *encoder) value(v any) {
 }
 
 func (e *encoder) object(m map[string]any) {
+	e.deeper()
 	start := len(e.keys)
 	for k := range m {
 		e.keys = append(e.keys, k)
@@ -95,6 +103,12 @@ func (e *encoder) object(m map[string]any) {
 	}
 	e.buf = append(e.buf, '}')
 	e.keys = e.keys[:start]
+	e.depth--
+}
+
+func (e *encoder) deeper() {
+	e.depth++
+	e.deepest = max(e.deepest, e.depth)
 }
 
 func (e *encoder) text(s string) { e.buf = appendText(e.buf, s) }

@@ -41,7 +41,7 @@ func bodyMap(b *Body) map[string]any {
 	if b == nil {
 		return nil
 	}
-	return b.content
+	return b.Map()
 }
 
 // differ walks two contents in step.

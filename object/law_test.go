@@ -22,11 +22,11 @@ func checkLaws(t tester, a, b *Body) {
 	if empty, same := len(edits) == 0, a.Hash() == b.Hash(); empty != same {
 		t.Errorf("hashes equal: %v, but the difference has %d edits", same, len(edits))
 	}
-	if same := equal(a.content, b.content); same != (a.Hash() == b.Hash()) {
+	if same := equal(a.Map(), b.Map()); same != (a.Hash() == b.Hash()) {
 		t.Errorf("equal says %v, the hashes do not", same)
 	}
 	for _, x := range []*Body{a, b} {
-		if self := Diff(x, newBody(x.content, nil), DiffOptions{}); len(self) != 0 {
+		if self := Diff(x, newBody(x.Map(), nil), DiffOptions{}); len(self) != 0 {
 			t.Errorf("Diff(x, x) = %v, want none", self)
 		}
 	}
@@ -34,11 +34,11 @@ func checkLaws(t tester, a, b *Body) {
 		t.Errorf("%d edits are not sorted", len(edits))
 	}
 
-	before := a.content
+	before := a.Map()
 	hash := hashOf(before)
 	got, err := Patch(a, edits)
 	if err != nil {
-		t.Fatalf("Patch: %v\na %.2000s\nb %.2000s", err, canonical(a.content), canonical(b.content))
+		t.Fatalf("Patch: %v\na %.2000s\nb %.2000s", err, canonical(a.Map()), canonical(b.Map()))
 	}
 	if hashOf(before) != hash {
 		t.Errorf("Patch changed its argument")
@@ -46,12 +46,12 @@ func checkLaws(t tester, a, b *Body) {
 	if rest := Diff(got, b, DiffOptions{IgnoreOrder: true}); len(rest) != 0 {
 		t.Errorf("Patch(a, Diff(a, b)) differs from b in %d places, first %v", len(rest), rest[0])
 	}
-	if g, w := canonical(unordered("", got.content)), canonical(unordered("", b.content)); g != w {
+	if g, w := canonical(unordered("", got.Map())), canonical(unordered("", b.Map())); g != w {
 		t.Errorf("Patch(a, Diff(a, b))\n = %.2000s\nwant %.2000s", g, w)
 	}
 	if g, w := mirror(Diff(b, a, DiffOptions{})), plain(edits); !slices.Equal(g, w) {
 		t.Errorf("Diff(b, a) mirrored\n = %.500q\nwant %.500q\na %.2000s\nb %.2000s",
-			strings.Join(g, " "), strings.Join(w, " "), canonical(a.content), canonical(b.content))
+			strings.Join(g, " "), strings.Join(w, " "), canonical(a.Map()), canonical(b.Map()))
 	}
 }
 

@@ -37,7 +37,7 @@ func New(body *Body, origin Origin) (*Object, error) {
 	if body == nil {
 		return nil, errors.New("read object: no content")
 	}
-	content := body.content
+	content := body.Map()
 	apiVersion, err := text(content, "apiVersion", true)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func Patch(a *Body, edits []Edit) (*Body, error) {
 	if a == nil {
 		a = newBody(map[string]any{}, nil)
 	}
-	v, keep, err := patch(a.content, true, sorted, 0)
+	v, keep, err := patch(a.Map(), true, sorted, 0)
 	if err != nil {
 		return nil, fmt.Errorf("patch: %w", err)
 	}

@@ -61,7 +61,7 @@ func (r *Redactor) Body(b *Body) map[string]any {
 		return nil
 	}
 	w := r.over(b)
-	out, _ := w.value(b.content, open).(map[string]any)
+	out, _ := w.value(b.Map(), open).(map[string]any)
 	return out
 }
 
@@ -117,7 +117,7 @@ func (r *Redactor) over(bodies ...*Body) *redaction {
 		}
 		w.bodies = append(w.bodies, b)
 		values = append(values, b.sensitive...)
-		if _, ok := b.content["sops"].(map[string]any); ok {
+		if _, ok := b.Map()["sops"].(map[string]any); ok {
 			w.sops = true
 		}
 	}
@@ -231,7 +231,7 @@ func (w *redaction) learn(edits []Edit) {
 		}
 	}
 	for _, b := range w.bodies {
-		w.nested = w.nested || holdsSecret(b.content)
+		w.nested = w.nested || holdsSecret(b.Map())
 	}
 }
 
@@ -273,7 +273,7 @@ func (w *redaction) secretAt(p Path) bool {
 		return true
 	}
 	for _, b := range w.bodies {
-		m := b.content
+		m := b.Map()
 		for _, step := range p {
 			if step.Kind != Field {
 				return w.nested

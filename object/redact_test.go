@@ -85,7 +85,7 @@ func TestSecretsNeedNoHelp(t *testing.T) {
 			"a": r.Body(a), "edits of a": r.Edits(a, edits), "edits of b": r.Edits(b, edits),
 		} {
 			if err := leaks(printed, all); err != nil {
-				t.Errorf("%s: %v\na %s\nb %s", what, err, canonical(a.content), canonical(b.content))
+				t.Errorf("%s: %v\na %s\nb %s", what, err, canonical(a.Map()), canonical(b.Map()))
 			}
 		}
 	})

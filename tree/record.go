@@ -44,11 +44,23 @@ type Trace []Read
 // one that is not a file or directory, does not hold.
 func (tr Trace) Holds(t *Tree) bool {
 	for _, r := range tr {
-		if h := answer(t, r.Path, r.Kind); h != r.Hash || h == unknown {
+		if h, ok := t.Ask(r.Path, r.Kind); h != r.Hash || !ok {
 			return false
 		}
 	}
 	return true
+}
+
+// Ask is the Hash that a [Read] of path has in t, and false when there is none: the read fails for
+// another reason than that nothing, or something else, is there.
+func (t *Tree) Ask(path string, kind ReadKind) (Hash, bool) {
+	h := answer(t, path, kind)
+	return h, h != unknown
+}
+
+// Known says whether every read has an answer that another tree can give.
+func (tr Trace) Known() bool {
+	return !slices.ContainsFunc(tr, func(r Read) bool { return r.Hash == unknown })
 }
 
 func answer(t *Tree, path string, kind ReadKind) Hash {
