@@ -15,6 +15,13 @@ import (
 // vain, is the same in the tree at hand. The zero value is ready; a Cache is safe
 // for concurrent use and must not be copied.
 type Cache struct {
+	// Store keeps what is made beyond this process; nil: nothing is kept. It has to be set before
+	// the first render. What is decrypted is never put there.
+	Store Store
+	// Engine names the program with everything that it is made of: what another one put into the Store is
+	// not used.
+	Engine string
+
 	builds      memo[*build]
 	charts      memo[*charted]
 	releases    memo[*chartOutput]
@@ -26,6 +33,7 @@ type Cache struct {
 
 	asked, run, substitutions, substituted atomic.Int64
 	releasesAsked, releasesRun             atomic.Int64
+	recalled                               atomic.Int64 // from the Store
 }
 
 func (c *Cache) init(parallel int) {
@@ -49,9 +57,13 @@ func (c *Cache) slot() (leave func()) {
 func (c *Cache) build(ctx context.Context, t *tree.Tree, spec buildSpec, decrypt Decrypt) *build {
 	c.asked.Add(1)
 	return c.builds.get(ctx, spec.key(), t, func() (*build, tree.Trace) {
+		if b := c.savedBuild(ctx, t, spec, decrypt); b != nil {
+			return b, b.reads
+		}
 		defer c.slot()()
 		c.run.Add(1)
 		b := runBuild(ctx, t, c.inspect, spec, decrypt)
+		c.saveBuild(ctx, t, b)
 		return b, b.reads
 	})
 }

@@ -37,16 +37,26 @@ type templated struct {
 func (c *Cache) release(ctx context.Context, in release.Input, render func(context.Context, release.Input) (*release.Output, error)) *chartOutput {
 	c.releasesAsked.Add(1)
 	return c.releases.get(ctx, keyOf(c.charter.Key(in), in.Sensitive), nil, func() (*chartOutput, tree.Trace) {
+		if c.Store != nil {
+			if r := c.savedRelease(ctx, in); r != nil {
+				c.recalled.Add(1)
+				return r, nil
+			}
+		}
 		defer c.slot()()
 		c.releasesRun.Add(1)
 		if render == nil {
 			render = c.charter.Render
 		}
 		out, err := render(ctx, in)
-		if err != nil {
-			return &chartOutput{err: err}, nil
+		r := &chartOutput{err: err}
+		if err == nil {
+			r = newChartOutput(in, out)
 		}
-		return newChartOutput(in, out), nil
+		if c.Store != nil && ctx.Err() == nil {
+			c.saveRelease(in, r)
+		}
+		return r, nil
 	})
 }
 

@@ -1,10 +1,12 @@
 package render
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,9 +64,10 @@ func TestEqualInputEqualResult(t *testing.T) {
 		}
 		t.Run(c.Name, func(t *testing.T) {
 			want := mustRender(t, c.repo, c.opts)
-			cache := &Cache{}
+			cache, store := &Cache{}, &memoryStore{}
 			for again, opts := range map[string]Options{
 				"on one core": {Parallel: 1}, "on eight": {Parallel: 8}, "cached": {Cache: cache}, "cached again": {Cache: cache},
+				"stored": {Cache: &Cache{Store: store}}, "stored again": {Cache: &Cache{Store: store}},
 			} {
 				all := c.opts
 				all.Parallel, all.Cache = opts.Parallel, opts.Cache
@@ -102,9 +105,10 @@ func TestCacheIsInvisible(t *testing.T) {
 	files := fleetgen.Generate(fleetgen.Options{Clusters: 3, Tenants: 2})
 	paths := slices.Sorted(maps.Keys(files))
 	names := slices.Sorted(maps.Keys(mutations))
-	cache := &Cache{}
+	cache, store := &Cache{}, &memoryStore{}
 	original := Repository{Tree: tree.FromMap(files)}
 	want := mustRender(t, original, Options{Cache: cache})
+	mustRender(t, original, Options{Cache: &Cache{Store: store}})
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		if n++; n > 60 || raceDetector && n > 10 {
@@ -126,12 +130,41 @@ func TestCacheIsInvisible(t *testing.T) {
 			}
 		}
 		repo := Repository{Tree: tree.FromMap(changed)}
-		warm := mustRender(t, repo, Options{Cache: cache})
-		if diff := cmp.Diff(mustRender(t, repo, Options{}), warm); diff != "" {
-			rt.Fatalf("with the cache (-cold +warm):\n%s", diff)
+		cold := mustRender(t, repo, Options{})
+		for name, with := range map[string]*Cache{"with the cache": cache, "with the store": {Store: store}} {
+			if diff := cmp.Diff(cold, mustRender(t, repo, Options{Cache: with})); diff != "" {
+				rt.Fatalf("%s (-cold +warm):\n%s", name, diff)
+			}
 		}
 	})
 	if diff := cmp.Diff(want, mustRender(t, original, Options{Cache: cache})); diff != "" {
 		t.Errorf("the original again (-first +again):\n%s", diff)
 	}
 }
+
+// memoryStore is a [Store] of this process.
+type memoryStore struct {
+	mu      sync.Mutex
+	entries map[[32]byte][]byte
+	hits    int
+}
+
+func (s *memoryStore) Get(_ context.Context, key [32]byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.entries[key] != nil {
+		s.hits++
+	}
+	return s.entries[key]
+}
+
+func (s *memoryStore) Put(key [32]byte, value []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.entries == nil {
+		s.entries = map[[32]byte][]byte{}
+	}
+	s.entries[key] = slices.Clone(value)
+}
+
+func (s *memoryStore) Replace(key [32]byte, value []byte) { s.Put(key, value) }

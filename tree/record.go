@@ -51,6 +51,26 @@ func (tr Trace) Holds(t *Tree) bool {
 	return true
 }
 
+// compareReads orders reads as a [Trace] has them.
+func compareReads(a, b Read) int {
+	return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind))
+}
+
+// Sorted is tr in its order.
+func (tr Trace) Sorted() Trace {
+	slices.SortFunc(tr, compareReads)
+	return tr
+}
+
+// Find gives the Hash of a read of tr, and false when that was not read.
+func (tr Trace) Find(path string, kind ReadKind) (Hash, bool) {
+	i, ok := slices.BinarySearchFunc(tr, Read{Path: path, Kind: kind}, compareReads)
+	if !ok {
+		return Hash{}, false
+	}
+	return tr[i].Hash, true
+}
+
 // Ask is the Hash that a [Read] of path has in t, and false when there is none: the read fails for
 // another reason than that nothing, or something else, is there.
 func (t *Tree) Ask(path string, kind ReadKind) (Hash, bool) {
@@ -129,10 +149,7 @@ func (r *Recorder) Trace() Trace {
 		tr = append(tr, Read{Path: k.path, Kind: k.kind, Hash: h})
 	}
 	r.mu.Unlock()
-	slices.SortFunc(tr, func(a, b Read) int {
-		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind))
-	})
-	return tr
+	return tr.Sorted()
 }
 
 // Stat is [Tree.Stat], kept as [Existence]: the entry's Hash is not part of what is kept.
