@@ -70,6 +70,11 @@ func New(body *Body, origin Origin) (*Object, error) {
 	}, nil
 }
 
+// Restored is an object that [New] made in an earlier run, of parts that were kept. Nothing is checked.
+func Restored(id ID, version string, origin Origin, body *Body) *Object {
+	return &Object{ID: id, Version: version, Origin: origin, body: body}
+}
+
 // Body is the content of the object, never nil for an object made by [New].
 func (o *Object) Body() *Body { return o.body }
 

@@ -15,9 +15,11 @@ import (
 )
 
 func sortedKeys(m map[nodeKey]*evaluation) []nodeKey {
-	return slices.SortedFunc(maps.Keys(m), func(a, b nodeKey) int {
-		return cmp.Or(cmp.Compare(a.home, b.home), compareAppliers(a.id, b.id))
-	})
+	return slices.SortedFunc(maps.Keys(m), compareNodes)
+}
+
+func compareNodes(a, b nodeKey) int {
+	return cmp.Or(cmp.Compare(a.home, b.home), compareAppliers(a.id, b.id))
 }
 
 // result puts the evaluations together by the cluster they write to. The evaluations stay as they

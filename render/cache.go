@@ -26,6 +26,10 @@ type Cache struct {
 	charts      memo[*charted]
 	releases    memo[*chartOutput]
 	evaluations evaluations
+	bodies      sync.Map // object.Hash -> *object.Body, of those that were saved
+	traces      sync.Map // traceKey -> tree.Trace, of those that were saved
+	records     sync.Map // key -> *sync.Once
+	held        sync.Map // held -> bool
 	charter     release.Renderer
 	once        sync.Once
 	inspect     *inspector
@@ -70,7 +74,7 @@ func (c *Cache) build(ctx context.Context, t *tree.Tree, spec buildSpec, decrypt
 
 // reused counts the work that an evaluation would have asked for.
 func (c *Cache) reused(ev *evaluation) {
-	if ev.applier.build != nil {
+	if ev.applier.build != nil || ev.applier.again != nil {
 		c.asked.Add(1)
 	}
 	if ev.released {

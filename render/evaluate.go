@@ -23,6 +23,7 @@ type node struct {
 	object *object.Object
 	chain  []object.Applier
 	file   func() string // of the object, at the price of a build; nil: that of its origin
+	at     int           // place among the objects that it was found in, where file asks for that
 	entry  *Entry        // of a root
 	// open is true when an applier above has variables that are not in Git, so
 	// that a ${variable} here may be one of them.
@@ -101,6 +102,7 @@ func (e *engine) evaluate(ctx context.Context, n *node, st *state) *evaluation {
 	v.scrub()
 	if ctx.Err() == nil {
 		e.cache.evaluations.keep(out)
+		e.used(out, true)
 	}
 	return out
 }

@@ -41,7 +41,8 @@ func (v *evaluator) helmRelease() {
 	if !ok {
 		return
 	}
-	a.chart, a.Release.Chart, a.Release.Version = c, c.pkg.Name, c.pkg.Version
+	a.Release.Chart, a.Release.Version = c.pkg.Name, c.pkg.Version
+	a.chart = &packed{name: c.pkg.Name, version: c.pkg.Version, digest: c.pkg.Digest, get: func() *charted { return c }}
 	composed, sensitive, open, ok := v.values(&hr)
 	if !ok {
 		return

@@ -22,6 +22,17 @@ type charted struct {
 	dir   string     // of the chart in that tree; "" for one that is fetched
 }
 
+// packed is the package of a chart that a release is made of.
+type packed struct {
+	name, version, digest string
+	get                   func() *charted
+}
+
+// outlives reports whether source-controller keeps the package when that chart takes its place.
+func (p *packed) outlives(name, version, digest string) bool {
+	return p.name == name && p.version == version && p.digest != digest
+}
+
 // chart finds the chart of a release; false when that is the end of it.
 //
 // Source: helm-controller v1.6.4 getSource and buildHelmChartFromTemplate.
@@ -99,10 +110,7 @@ func (v *evaluator) helmChart(ns string, spec *sourcev1.HelmChartSpec, from stri
 	}
 	a := v.out.applier
 	a.Source, a.Pinned, a.Own, a.Prefix, a.Path = o.source, o.pinned, o.own, o.prefix, clamp(spec.Chart)
-	t := chart.TreeSpec{
-		Path: spec.Chart, ValuesFiles: spec.ValuesFiles, IgnoreMissingValuesFiles: spec.IgnoreMissingValuesFiles,
-		Revision: o.source.Revision, ReconcileStrategy: spec.ReconcileStrategy, Generation: 1,
-	}
+	t := folderSpec(spec, o)
 	if _, digest, _ := strings.Cut(t.Revision, ":"); t.ReconcileStrategy == sourcev1.ReconcileStrategyRevision && len(digest) < 12 {
 		t.Revision = "sha1:" + strings.Repeat("0", 40)
 		v.out.notes = append(v.out.notes, Note{v.out.node.id.String(), "its chart's version has the commit in it, which is not made yet: zeros stand for it"})
@@ -114,11 +122,18 @@ func (v *evaluator) helmChart(ns string, spec *sourcev1.HelmChartSpec, from stri
 		v.revised()
 	}
 	if old := v.earlier(); old != nil && c.err == nil && spec.ReconcileStrategy != sourcev1.ReconcileStrategyRevision &&
-		reflect.DeepEqual(old.spec, a.spec) && old.chart.pkg.Name == c.pkg.Name && old.chart.pkg.Version == c.pkg.Version && old.chart.pkg.Digest != c.pkg.Digest {
+		reflect.DeepEqual(old.spec, a.spec) && old.chart.outlives(c.pkg.Name, c.pkg.Version, c.pkg.Digest) {
 		a.Release.Stale, v.out.single = true, true
-		c = old.chart
+		c = old.chart.get()
 	}
 	return v.packaged(name, spec.Chart, c)
+}
+
+func folderSpec(spec *sourcev1.HelmChartSpec, o opened) chart.TreeSpec {
+	return chart.TreeSpec{
+		Path: spec.Chart, ValuesFiles: spec.ValuesFiles, IgnoreMissingValuesFiles: spec.IgnoreMissingValuesFiles,
+		Revision: o.source.Revision, ReconcileStrategy: spec.ReconcileStrategy, Generation: 1,
+	}
 }
 
 // earlier is the same release in the revision before, whose chart is in the cluster; nil

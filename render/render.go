@@ -37,6 +37,7 @@ func Fleet(ctx context.Context, repo Repository, opts Options) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
+	e.record(ctx)
 	r := e.result(evals)
 	r.Stats = cache.stats().minus(before)
 	r.Stats.Rounds = e.rounds
@@ -53,6 +54,9 @@ type engine struct {
 	rounds  int
 	served  sync.Map // lists of APIs, of clusters that are alike
 	grounds sync.Map // cluster -> what its evaluations rest on
+
+	mu    sync.Mutex
+	tally map[string]*tally // by home
 
 	done, found atomic.Int64
 }

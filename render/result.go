@@ -85,10 +85,12 @@ type Applier struct {
 	Objects []*object.Object // in apply order of the build; nil unless Built
 	Held    []*object.Object // what a suspended applier would apply when resumed
 
-	chart *charted               // of a HelmRelease
+	chart *packed                // of a HelmRelease
 	spec  sourcev1.HelmChartSpec // of the HelmChart that chart is of
 	reads tree.Trace
 	build *build
+	again func() *build // build, when it was made in an earlier run
+	spent string        // the key of that build's spec
 	// opened is what a Kustomization's source held, and sourceRef which one that is.
 	opened    *opened
 	sourceRef kustomizev1.CrossNamespaceSourceReference
@@ -144,10 +146,17 @@ func (a *Applier) Holds(file string) bool { return a.feeds != nil && a.feeds()[f
 // kustomization file of a generator. It is "" when that is not known. The first
 // call costs one more build; equal appliers share it.
 func (a *Applier) File(i int) string {
-	if a.build == nil || i < 0 || i >= len(a.items) {
+	if i < 0 || i >= len(a.items) {
 		return ""
 	}
-	file := fileOf(a.build, a.items[i])
+	b := a.build
+	if b == nil && a.again != nil {
+		b = a.again()
+	}
+	if b == nil || a.items[i] >= len(b.items) {
+		return ""
+	}
+	file := fileOf(b, a.items[i])
 	if a.from != nil && file != "" {
 		if p, ok := a.from(file); ok {
 			return p

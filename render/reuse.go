@@ -2,6 +2,8 @@ package render
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"reflect"
 	"slices"
 	"sync"
@@ -74,6 +76,16 @@ func (k *evaluations) keep(ev *evaluation) {
 	k.kept[ev.node.key()] = append(list, ev)
 }
 
+// touch makes an evaluation the newest of its applier.
+func (k *evaluations) touch(ev *evaluation) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	list := k.kept[ev.node.key()]
+	if i := slices.Index(list, ev); i >= 0 && i < len(list)-1 {
+		k.kept[ev.node.key()] = append(slices.Delete(slices.Clone(list), i, i+1), ev)
+	}
+}
+
 // ground is what of the fleet, beside objects and sources, an evaluation on a cluster rests on.
 func (e *engine) ground(home string) string {
 	if known, ok := e.grounds.Load(home); ok {
@@ -93,7 +105,8 @@ func (e *engine) ground(home string) string {
 			parts = append(parts, entry.instance.spec)
 		}
 	}
-	text := keyOf(parts...)
+	sum := sha256.Sum256([]byte(keyOf(parts...)))
+	text := hex.EncodeToString(sum[:])
 	e.grounds.Store(home, text)
 	return text
 }
@@ -115,7 +128,7 @@ func (e *engine) revive(ctx context.Context, n *node, st *state, old *evaluation
 	sources := make([]opening, len(old.opened))
 	for i, was := range old.opened {
 		now := e.reopen(ctx, n, st, was)
-		if !was.same(now) {
+		if !e.cache.same(was, now) {
 			return nil
 		}
 		sources[i] = was
@@ -140,6 +153,9 @@ func (e *engine) revive(ctx context.Context, n *node, st *state, old *evaluation
 		return nil // what the revision before has counts
 	}
 	scrubSource(&a.Source, ev.secrets)
+	if len(sources) > 0 {
+		e.reach(ctx, &ev, sources[len(sources)-1].found)
+	}
 	return &ev
 }
 
@@ -151,7 +167,7 @@ func (e *engine) reopen(ctx context.Context, n *node, st *state, was opening) op
 }
 
 // same reports whether a source holds what was read of it, by the same way.
-func (was opening) same(now opened) bool {
+func (c *Cache) same(was opening, now opened) bool {
 	old := was.found
 	if old.from != nil || now.from != nil || old.own != now.own || old.pinned != now.pinned || old.prefix != now.prefix ||
 		old.failure != now.failure || old.unknown != now.unknown || old.hint != now.hint || old.source.URL != now.source.URL {
@@ -170,11 +186,29 @@ func (was opening) same(now opened) bool {
 		return true
 	}
 	for _, reads := range was.reads {
-		if !reads.Holds(now.tree) {
+		if !c.holds(reads, now.tree) {
 			return false
 		}
 	}
 	return true
+}
+
+// holds is reads.Holds(t), found out once.
+func (c *Cache) holds(reads tree.Trace, t *tree.Tree) bool {
+	key := held{&reads[0], t}
+	if known, ok := c.held.Load(key); ok {
+		is, _ := known.(bool)
+		return is
+	}
+	is := reads.Holds(t)
+	c.held.Store(key, is)
+	return is
+}
+
+// held is a trace and a tree in which it may hold.
+type held struct {
+	reads *tree.Read
+	tree  *tree.Tree
 }
 
 // staleChart reports whether a release would go on with the chart of the revision before.
@@ -186,8 +220,8 @@ func (e *engine) staleChart(ev *evaluation) bool {
 	if old == nil || old.chart == nil || old.chart == ev.applier.chart {
 		return false
 	}
-	was, is := old.chart.pkg, ev.applier.chart.pkg
-	return reflect.DeepEqual(old.spec, ev.applier.spec) && was.Name == is.Name && was.Version == is.Version && was.Digest != is.Digest
+	is := ev.applier.chart
+	return reflect.DeepEqual(old.spec, ev.applier.spec) && old.chart.outlives(is.name, is.version, is.digest)
 }
 
 // reusable reports whether the applier is the same, and the clusters would answer the same.
@@ -197,9 +231,11 @@ func (ev *evaluation) reusable(n *node, st *state) bool {
 
 // kept is what the cache has for n, as evaluated in this render; nil when none of it holds.
 func (e *engine) kept(ctx context.Context, n *node, st *state) *evaluation {
+	e.load(ctx, n.home)
 	for _, old := range slices.Backward(e.cache.evaluations.of(n.key())) {
 		if ev := e.revive(ctx, n, st, old); ev != nil {
 			e.cache.reused(ev)
+			e.used(old, false)
 			return ev
 		}
 	}

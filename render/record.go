@@ -1,0 +1,363 @@
+package render
+
+import (
+	"encoding/json"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"github.com/fxamacker/cbor/v2"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/tree"
+)
+
+// record is the evaluations of one cluster as they are stored. Strings, hashes, traces and bodies are
+// held once and referred to by their number.
+type record struct {
+	_ struct{} `cbor:",toarray"`
+
+	Strings     []string
+	Hashes      []byte // 32 bytes each
+	Traces      []savedTrace
+	Bodies      []uint32 // for each: its hash, the length of its text
+	Pack        []byte   // the texts, compressed
+	Evaluations []savedEvaluation
+}
+
+type savedTrace struct {
+	_ struct{} `cbor:",toarray"`
+
+	Reads  []uint32 // for each: path, kind
+	Hashes []byte   // 20 bytes each
+}
+
+type savedEvaluation struct {
+	_ struct{} `cbor:",toarray"`
+
+	ID, Chain, DependsOn []uint32 // kind, namespace, name of each
+	Root, File           uint32
+	Open                 bool
+	Body                 uint32 // hash
+	Ground, Far          uint32
+	Reference            []byte   // JSON of what spec.kubeConfig refers to
+	Asked                []uint32 // for each: cluster, group, kind, namespace, name, hash of the answer
+	Opened               []savedOpening
+	Built, Released      bool
+
+	State, Source, Target, Path, Prefix, DeletionPolicy, Account uint32
+	Own, Pinned, Prune, Force, Refused, Holding, OpenedSource    bool
+	Stage                                                        uint8
+	SourceRef                                                    [4]uint32
+	Objects                                                      []uint32 // for each: group, kind, namespace, name, version, body, file
+	Held                                                         bool     // they are of a suspended applier
+	Items                                                        []int
+	Children                                                     []uint32 // for each: its place among the objects, 1 for open
+	Reads                                                        uint32   // trace, from 1
+	Build, Chart                                                 []byte   // JSON of the buildSpec, of the HelmChartSpec
+	Packed                                                       []uint32 // name, version, digest
+	Release                                                      *savedFacts
+	Told                                                         []byte // JSON of remarks
+}
+
+type savedOpening struct {
+	_ struct{} `cbor:",toarray"`
+
+	Kind, Namespace, Name                         uint32
+	Revised, Own, Pinned, Tree                    bool
+	Prefix, Failure, Unknown, Hint, URL, Revision uint32
+	Reads                                         []uint32
+}
+
+// savedFacts is a Release.
+type savedFacts struct {
+	_ struct{} `cbor:",toarray"`
+
+	Texts                              [7]uint32 // name, namespace, storage namespace, chart, version, CRD policies
+	UpdatesCRDs, RenamesChart          bool
+	Trigger                            uint32
+	Extra, Defaulted, Hooks, Unknowing []uint32 // objects, as those of the evaluation
+	Unknowable                         [][]string
+}
+
+// remarks is what an evaluation says beside its objects.
+type remarks struct {
+	Failures   []Failure    `json:"f,omitempty"`
+	Unresolved []Unresolved `json:"u,omitempty"`
+	Notes      []Note       `json:"n,omitempty"`
+}
+
+// writer collects a record.
+type writer struct {
+	r       record
+	strings map[string]uint32
+	hashes  map[object.Hash]uint32
+	traces  map[*tree.Read]uint32
+	bodies  map[object.Hash]uint32
+	texts   []byte
+}
+
+func newWriter() *writer {
+	return &writer{strings: map[string]uint32{}, hashes: map[object.Hash]uint32{}, traces: map[*tree.Read]uint32{}, bodies: map[object.Hash]uint32{}}
+}
+
+func (w *writer) text(s string) uint32 {
+	n, ok := w.strings[s]
+	if !ok {
+		n = uint32(len(w.r.Strings)) //nolint:gosec // far below
+		w.strings[s] = n
+		w.r.Strings = append(w.r.Strings, s)
+	}
+	return n
+}
+
+func (w *writer) hash(h object.Hash) uint32 {
+	n, ok := w.hashes[h]
+	if !ok {
+		n = uint32(len(w.r.Hashes) / len(h)) //nolint:gosec // far below
+		w.hashes[h] = n
+		w.r.Hashes = append(w.r.Hashes, h[:]...)
+	}
+	return n
+}
+
+func (w *writer) trace(tr tree.Trace) uint32 {
+	n, ok := w.traces[&tr[0]]
+	if !ok {
+		s := savedTrace{}
+		for _, r := range tr {
+			s.Reads = append(s.Reads, w.text(r.Path), uint32(r.Kind))
+			s.Hashes = append(s.Hashes, r.Hash[:]...)
+		}
+		n = uint32(len(w.r.Traces)) //nolint:gosec // far below
+		w.traces[&tr[0]] = n
+		w.r.Traces = append(w.r.Traces, s)
+	}
+	return n
+}
+
+// body is the number of a body, false when it cannot be stored.
+func (w *writer) body(b *object.Body) (uint32, bool) {
+	h := b.Hash()
+	n, ok := w.bodies[h]
+	if ok {
+		return n, true
+	}
+	text, ok := b.Text()
+	if !ok {
+		return 0, false
+	}
+	n = uint32(len(w.r.Bodies) / 2) //nolint:gosec // far below
+	w.bodies[h] = n
+	w.r.Bodies = append(w.r.Bodies, w.hash(h), uint32(len(text))) //nolint:gosec // far below
+	w.texts = append(w.texts, text...)
+	return n, true
+}
+
+func (w *writer) appliers(list ...object.Applier) (out []uint32) {
+	for _, a := range list {
+		out = append(out, w.text(a.Kind), w.text(a.Namespace), w.text(a.Name))
+	}
+	return out
+}
+
+// saveable reports whether an evaluation may be stored: nothing in it is secret, and another run can
+// check what it rests on.
+func (ev *evaluation) saveable() bool {
+	if ev.single || len(ev.secrets) > 0 {
+		return false
+	}
+	for _, o := range ev.opened {
+		if o.found.data != nil || o.found.tree != nil && len(o.reads) == 0 {
+			return false
+		}
+	}
+	a := ev.applier
+	if a.chart != nil && a.spec.Chart == "" {
+		return false // not a folder's
+	}
+	for _, list := range [][]*object.Object{a.Objects, a.Held, hooks(a)} {
+		for _, o := range list {
+			if secretive(o) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func hooks(a *Applier) []*object.Object {
+	if a.Release == nil {
+		return nil
+	}
+	return a.Release.Hooks
+}
+
+// secretive reports whether an object holds what may not be stored outside of Git.
+func secretive(o *object.Object) bool {
+	if len(o.Body().Sensitive()) > 0 {
+		return true
+	}
+	if o.ID.Group != "" || o.ID.Kind != "Secret" || sopsHeld(o) {
+		return false
+	}
+	m := o.Body().Map()
+	return m["data"] != nil || m["stringData"] != nil
+}
+
+func (w *writer) objects(list []*object.Object) (out []uint32, ok bool) {
+	for _, o := range list {
+		b, ok := w.body(o.Body())
+		if !ok {
+			return nil, false
+		}
+		out = append(out, w.text(o.ID.Group), w.text(o.ID.Kind), w.text(o.ID.Namespace), w.text(o.ID.Name), w.text(o.Version), b, w.text(o.Origin.File))
+	}
+	return out, true
+}
+
+// add takes an evaluation into the record, unless it may not be stored.
+func (w *writer) add(ev *evaluation) {
+	if !ev.saveable() {
+		return
+	}
+	a, n := ev.applier, ev.node
+	objects, held := a.Objects, false
+	if a.Held != nil {
+		objects, held = a.Held, true
+	}
+	list, ok := w.objects(objects)
+	if !ok {
+		return
+	}
+	s := savedEvaluation{
+		ID: w.appliers(n.id), Chain: w.appliers(n.chain...), DependsOn: w.appliers(a.DependsOn...), Root: w.text(n.root), File: w.text(n.object.Origin.File),
+		Open: n.open, Body: w.hash(ev.body), Ground: w.text(ev.ground), Far: w.text(ev.far), Built: a.build != nil || a.again != nil, Released: ev.released,
+		State: w.text(string(a.State)), Source: w.text(a.Source.URL), Target: w.text(a.Target), Path: w.text(a.Path), Prefix: w.text(a.Prefix),
+		DeletionPolicy: w.text(a.DeletionPolicy), Account: w.text(a.ServiceAccountName),
+		Own: a.Own, Pinned: a.Pinned, Prune: a.Prune, Force: a.Force, Refused: a.Refused, Stage: uint8(a.RefusedStage), OpenedSource: a.opened != nil,
+		SourceRef: [4]uint32{w.text(a.sourceRef.APIVersion), w.text(a.sourceRef.Kind), w.text(a.sourceRef.Namespace), w.text(a.sourceRef.Name)},
+		Objects:   list, Held: held, Items: a.items, Holding: a.Source != (object.Source{}),
+	}
+	if ev.target != nil {
+		s.Reference, _ = json.Marshal(ev.target.ref)
+	}
+	for _, l := range ev.asked {
+		s.Asked = append(s.Asked, w.text(l.cluster), w.text(l.id.Group), w.text(l.id.Kind), w.text(l.id.Namespace), w.text(l.id.Name), w.hash(l.answer))
+	}
+	for _, o := range ev.opened {
+		s.Opened = append(s.Opened, w.opening(o))
+	}
+	if !w.children(&s, ev, objects) || !w.rest(&s, ev) {
+		return
+	}
+	w.r.Evaluations = append(w.r.Evaluations, s)
+}
+
+func (w *writer) opening(o opening) savedOpening {
+	f := o.found
+	s := savedOpening{
+		Kind: w.text(o.kind), Namespace: w.text(o.namespace), Name: w.text(o.name), Revised: o.revised, Own: f.own, Pinned: f.pinned, Tree: f.tree != nil,
+		Prefix: w.text(f.prefix), Failure: w.text(f.failure), Unknown: w.text(f.unknown), Hint: w.text(f.hint), URL: w.text(f.source.URL), Revision: w.text(f.source.Revision),
+	}
+	for _, tr := range o.reads {
+		s.Reads = append(s.Reads, w.trace(tr))
+	}
+	return s
+}
+
+// children refers to those among the objects; false when one is not there.
+func (w *writer) children(s *savedEvaluation, ev *evaluation, objects []*object.Object) bool {
+	place := map[*object.Object]int{}
+	if len(ev.children) > 0 {
+		for i, o := range objects {
+			place[o] = i
+		}
+	}
+	for _, c := range ev.children {
+		i, ok := place[c.object]
+		if !ok {
+			return false
+		}
+		open := uint32(0)
+		if c.open {
+			open = 1
+		}
+		s.Children = append(s.Children, uint32(i), open) //nolint:gosec // far below
+	}
+	return true
+}
+
+func (w *writer) rest(s *savedEvaluation, ev *evaluation) bool {
+	a := ev.applier
+	if len(a.reads) > 0 {
+		s.Reads = w.trace(a.reads) + 1
+	}
+	switch {
+	case a.build != nil:
+		s.Build = []byte(a.build.spec.key())
+	case a.again != nil:
+		s.Build = []byte(a.spent)
+	}
+	if a.chart != nil {
+		s.Packed = []uint32{w.text(a.chart.name), w.text(a.chart.version), w.text(a.chart.digest)}
+	}
+	if a.spec.Chart != "" {
+		s.Chart, _ = json.Marshal(a.spec)
+	}
+	if r := a.Release; r != nil {
+		f := &savedFacts{
+			Texts: [7]uint32{
+				w.text(r.Name), w.text(r.Namespace), w.text(r.StorageNamespace), w.text(r.Chart), w.text(r.Version), w.text(r.InstallCRDs), w.text(r.UpgradeCRDs),
+			},
+			UpdatesCRDs: r.UpdatesCRDs, RenamesChart: r.RenamesChart, Trigger: w.text(r.Trigger),
+		}
+		for id := range r.Extra {
+			f.Extra = append(f.Extra, w.id(id)...)
+		}
+		for id := range r.Defaulted {
+			f.Defaulted = append(f.Defaulted, w.id(id)...)
+		}
+		for id, names := range r.Unknowable {
+			f.Unknowing, f.Unknowable = append(f.Unknowing, w.id(id)...), append(f.Unknowable, names)
+		}
+		var ok bool
+		if f.Hooks, ok = w.objects(r.Hooks); !ok {
+			return false
+		}
+		s.Release = f
+	}
+	if len(ev.failures)+len(ev.unresolved)+len(ev.notes) > 0 {
+		s.Told, _ = json.Marshal(remarks{ev.failures, ev.unresolved, ev.notes})
+	}
+	return true
+}
+
+func (w *writer) id(id object.ID) []uint32 {
+	return []uint32{w.text(id.Group), w.text(id.Kind), w.text(id.Namespace), w.text(id.Name)}
+}
+
+// bytes is the record; nil when there is nothing in it.
+func (w *writer) bytes() []byte {
+	if len(w.r.Evaluations) == 0 {
+		return nil
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = enc.Close() }()
+	w.r.Pack = enc.EncodeAll(w.texts, nil)
+	data, err := cbor.Marshal(w.r)
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// chartSpec reads what a record has of a HelmChart.
+func chartSpec(data []byte) (spec sourcev1.HelmChartSpec, err error) {
+	if len(data) > 0 {
+		err = json.Unmarshal(data, &spec)
+	}
+	return spec, err
+}
