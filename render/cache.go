@@ -29,6 +29,7 @@ type Cache struct {
 	bodies      sync.Map // object.Hash -> *object.Body, of those that were saved
 	traces      sync.Map // traceKey -> tree.Trace, of those that were saved
 	records     sync.Map // key -> *sync.Once
+	surveys     sync.Map // tree.Hash of a folder -> surveyed
 	held        sync.Map // held -> bool
 	charter     release.Renderer
 	once        sync.Once
@@ -38,6 +39,7 @@ type Cache struct {
 	asked, run, substitutions, substituted atomic.Int64
 	releasesAsked, releasesRun             atomic.Int64
 	recalled                               atomic.Int64 // from the Store
+	objects                                atomic.Int64 // made, those of several appliers counted for each
 }
 
 func (c *Cache) init(parallel int) {
@@ -70,6 +72,21 @@ func (c *Cache) build(ctx context.Context, t *tree.Tree, spec buildSpec, decrypt
 		c.saveBuild(ctx, t, b)
 		return b, b.reads
 	})
+}
+
+// compactFrom is the number of objects from which on bodies are held as text.
+const compactFrom = 20_000
+
+// compact saves memory once there are many objects. Appliers, and what others look up, stay trees.
+func (c *Cache) compact(a *Applier) {
+	if c.objects.Add(int64(len(a.Objects))) < compactFrom {
+		return
+	}
+	for _, o := range a.Objects {
+		if o.ID.Kind != "ConfigMap" && o.ID.Kind != "Secret" && !fluxGroup(o.ID.Group) {
+			o.Body().Compact()
+		}
+	}
 }
 
 // reused counts the work that an evaluation would have asked for.

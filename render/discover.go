@@ -50,16 +50,14 @@ const (
 // gotk-sync.yaml, and the sync of a FluxInstance, also in the values of a
 // HelmRelease. Without any, folders of a folder named clusters that hold Flux
 // Kustomizations of flux-system are taken. Entries are sorted by file.
-func discover(t *tree.Tree) (entries []*Entry, notes []Note, err error) {
+func discover(t *tree.Tree, c *Cache) (entries []*Entry, notes []Note, err error) {
 	d := &discovery{tree: t}
-	err = t.Walk(".", func(p string, e tree.Entry) error {
-		if e.Mode == tree.File || e.Mode == tree.Executable {
-			return d.file(p)
-		}
-		return nil
-	})
+	found, _, err := c.survey(t)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, f := range found {
+		d.file(f)
 	}
 	d.merge()
 	if len(d.entries) == 0 {
@@ -76,25 +74,22 @@ type discovery struct {
 	flux    []string // files with Flux Kustomizations, for guess
 }
 
-func (d *discovery) file(p string) error {
-	if ext := path.Ext(p); ext != ".yaml" && ext != ".yml" {
-		return nil
+// file takes what a file says of entry points.
+func (d *discovery) file(f landmark) {
+	if f.Flux {
+		d.flux = append(d.flux, f.Path)
 	}
-	data, err := d.tree.ReadFile(p)
-	if err != nil || len(data) > maxScanned {
-		return nil //nolint:nilerr // a file too large to be an entry point; whoever reads it reports it
+	if !f.Sync && !f.Instance {
+		return
 	}
+	data, err := d.tree.ReadFile(f.Path)
 	switch {
-	case path.Base(p) == syncFile:
-		d.bootstrap(p, data)
-	case bytes.Contains(data, []byte("kind: FluxInstance")),
-		bytes.Contains(data, []byte("sync:")) && bytes.Contains(data, []byte("instance:")):
-		d.fluxInstance(p, data)
+	case err != nil: // it could be read a moment ago
+	case f.Sync:
+		d.bootstrap(f.Path, data)
+	default:
+		d.fluxInstance(f.Path, data)
 	}
-	if bytes.Contains(data, []byte("kustomize.toolkit.fluxcd.io/")) && bytes.Contains(data, []byte("name: "+fluxNamespace)) {
-		d.flux = append(d.flux, p)
-	}
-	return nil
 }
 
 // bootstrap reads what flux bootstrap wrote next to an entry folder. An empty

@@ -56,13 +56,13 @@ type fleet struct {
 
 // entryPoints are those of the Cluster documents when there are some, else the
 // discovered ones, and in both cases those that the caller declares.
-func entryPoints(t *tree.Tree, opts *Options) (*fleet, error) {
+func entryPoints(t *tree.Tree, opts *Options, c *Cache) (*fleet, error) {
 	docs, err := Documents(t)
 	if err != nil {
 		return nil, err
 	}
 	f := &fleet{variables: map[string]map[string]string{}, lockdown: map[string]v1alpha1.Lockdown{}, apis: map[string]apis{}}
-	found, notes, err := discover(t)
+	found, notes, err := discover(t, c)
 	if err != nil {
 		return nil, err
 	}

@@ -100,6 +100,7 @@ func (e *engine) evaluate(ctx context.Context, n *node, st *state) *evaluation {
 		out.far = e.ground(out.applier.Target)
 	}
 	v.scrub()
+	e.cache.compact(out.applier)
 	if ctx.Err() == nil {
 		e.cache.evaluations.keep(out)
 		e.used(out, true)

@@ -22,15 +22,15 @@ import (
 //
 // Source: kustomize-controller v1.9.5 and source-controller v1.9.5.
 func Fleet(ctx context.Context, repo Repository, opts Options) (*Result, error) {
-	f, err := entryPoints(repo.Tree, &opts)
-	if err != nil {
-		return nil, err
-	}
 	cache := opts.Cache
 	if cache == nil {
 		cache = &Cache{}
 	}
 	cache.init(opts.Parallel)
+	f, err := entryPoints(repo.Tree, &opts, cache)
+	if err != nil {
+		return nil, err
+	}
 	before := cache.stats()
 	e := &engine{fleet: f, cache: cache, opts: &opts, sources: newSources(repo, f, &opts), targets: newTargets(f)}
 	evals, err := e.settle(ctx)
@@ -54,6 +54,7 @@ type engine struct {
 	rounds  int
 	served  sync.Map // lists of APIs, of clusters that are alike
 	grounds sync.Map // cluster -> what its evaluations rest on
+	opened  sync.Map // cluster, kind, namespace, name -> *openedOnce
 
 	mu    sync.Mutex
 	tally map[string]*tally // by home

@@ -25,7 +25,7 @@ type reference struct{ ref map[string]any }
 
 // opening opens a source that the result rests on.
 func (v *evaluator) opening(kind, ns, name string) opened {
-	o := v.open(kind, ns, name)
+	o := v.e.openOnce(v, kind, ns, name)
 	v.out.opened = append(v.out.opened, opening{kind: kind, namespace: ns, name: name, found: o})
 	v.out.single = v.out.single || o.from != nil
 	return o
@@ -161,9 +161,32 @@ func (e *engine) revive(ctx context.Context, n *node, st *state, old *evaluation
 
 // reopen opens a source once more. Its questions were asked before.
 func (e *engine) reopen(ctx context.Context, n *node, st *state, was opening) opened {
-	ask := &asker{state: st}
-	v := &evaluator{e: e, ctx: ctx, ask: ask, out: &evaluation{node: n, applier: &Applier{Target: n.home}}}
-	return v.open(was.kind, was.namespace, was.name)
+	v := &evaluator{e: e, ctx: ctx, ask: &asker{state: st}, out: &evaluation{node: n, applier: &Applier{Target: n.home}}}
+	return e.openOnce(v, was.kind, was.namespace, was.name)
+}
+
+// openOnce is v.open, once for all appliers of a cluster as long as the cluster answers the same.
+func (e *engine) openOnce(v *evaluator, kind, ns, name string) opened {
+	key := [4]string{v.out.node.home, kind, ns, name}
+	if known, ok := e.opened.Load(key); ok {
+		if k, _ := known.(*openedOnce); hold(k.asked, v.ask.state) {
+			v.ask.asked, v.secrets = append(v.ask.asked, k.asked...), append(v.secrets, k.secrets...)
+			return k.found
+		}
+	}
+	asked, secrets := len(v.ask.asked), len(v.secrets)
+	o := v.open(kind, ns, name)
+	if v.ctx.Err() == nil {
+		e.opened.Store(key, &openedOnce{o, slices.Clone(v.ask.asked[asked:]), slices.Clone(v.secrets[secrets:])})
+	}
+	return o
+}
+
+// openedOnce is a source with what was asked for it, and the secret values that were met.
+type openedOnce struct {
+	found   opened
+	asked   []lookup
+	secrets []string
 }
 
 // same reports whether a source holds what was read of it, by the same way.

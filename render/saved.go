@@ -57,6 +57,7 @@ func (c *Cache) saveBuild(ctx context.Context, t *tree.Tree, b *build) {
 		return
 	}
 	remember(ctx, c.Store, c.keyIn("build", b.spec.key()), t, b.reads, data)
+	c.keepOrigins(b)
 }
 
 // savedBuild is the build of spec on t that is stored; nil when there is none.
@@ -79,9 +80,30 @@ func (c *Cache) savedBuild(ctx context.Context, t *tree.Tree, spec buildSpec, de
 	for i := range s.Items {
 		b.items[i] = s.Items[i].item()
 	}
-	b.origins = sync.OnceValue(func() []string { return b.findOrigins(c.inspect) }) //nolint:contextcheck // asked for later, when ctx may be done
+	c.keepOrigins(b)
 	c.recalled.Add(1)
 	return b
+}
+
+// keepOrigins lets the origins of a build outlive the run: they cost as much as the build itself.
+func (c *Cache) keepOrigins(b *build) {
+	find := b.origins
+	if find == nil {
+		find = func() []string { return b.findOrigins(c.inspect) }
+	}
+	b.origins = sync.OnceValue(func() (files []string) { //nolint:contextcheck // asked for later, when ctx may be done
+		reads := traceKey(b.reads)
+		key := c.keyIn("origins", b.spec.key(), string(reads[:]))
+		data := c.Store.Get(context.Background(), key)
+		if data != nil && cbor.Unmarshal(data, &files) == nil && len(files) == len(b.items) {
+			return files
+		}
+		files = find()
+		if data, err := cbor.Marshal(files); err == nil {
+			c.Store.Put(key, data)
+		}
+		return files
+	})
 }
 
 func (s *savedItem) item() *item {
