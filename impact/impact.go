@@ -170,16 +170,54 @@ func (o owned) of(id object.ID, k *render.Applier) *object.Object {
 	return o.find(id)
 }
 
-func (p *pair) owned(c *render.Cluster) owned {
+// same reports whether an applier is the same on both sides with all that it applies.
+func (p *pair) same(k key) bool {
+	a, b := p.before.appliers[k], p.after.appliers[k]
+	if a == nil || b == nil || a.Target != b.Target || !settled(a) || !settled(b) || a.Release != b.Release || len(a.Objects) != len(b.Objects) {
+		return false
+	}
+	for i, obj := range a.Objects {
+		if now := b.Objects[i]; now != obj && (now.ID != obj.ID || !now.Body().Equal(obj.Body())) {
+			return false
+		}
+	}
+	return true
+}
+
+// doubtful are the objects of a cluster that may not be the same on both sides: those of the
+// appliers that are not.
+func (p *pair) doubtful(sides ...*render.Cluster) map[object.ID]bool {
+	ids := map[object.ID]bool{}
+	for _, c := range sides {
+		if c == nil {
+			continue
+		}
+		for _, a := range c.Appliers {
+			if len(a.Objects) == 0 || p.same(key{a.Home, a.Applier}) {
+				continue
+			}
+			for _, obj := range a.Objects {
+				ids[obj.ID] = true
+			}
+		}
+	}
+	return ids
+}
+
+// owned are those objects of a cluster that are among ids.
+func (p *pair) owned(c *render.Cluster, ids map[object.ID]bool) owned {
 	o := owned{}
-	if c == nil {
+	if c == nil || len(ids) == 0 {
 		return o
 	}
-	o = owned{make(map[object.ID][]*render.Applier, c.Objects.Len()), make(map[object.ID]place, c.Objects.Len()), map[object.ID]place{}}
+	o = owned{make(map[object.ID][]*render.Applier, len(ids)), make(map[object.ID]place, len(ids)), map[object.ID]place{}}
 	for _, a := range c.Appliers {
 		known := p.knows(key{a.Home, a.Applier})
 		sole := []*render.Applier{a}[:1:1] // shared by the objects that have no other owner
 		for i, obj := range a.Objects {
+			if !ids[obj.ID] {
+				continue
+			}
 			if !known {
 				o.aside[obj.ID] = place{a, i}
 				continue
@@ -228,7 +266,8 @@ type compared struct {
 func (p *pair) compare(name string) *compared {
 	ca, cb := p.before.clusters[name], p.after.clusters[name]
 	c := &Cluster{Name: name, Appeared: hasEntry(cb) && !hasEntry(ca), Gone: hasEntry(ca) && !hasEntry(cb)}
-	a, b := p.owned(ca), p.owned(cb)
+	ids := p.doubtful(ca, cb)
+	a, b := p.owned(ca, ids), p.owned(cb, ids)
 	add := func(id object.ID) {
 		if ch := compare(id, a, b); ch != nil {
 			ch.Cluster = name

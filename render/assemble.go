@@ -83,25 +83,32 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 func (c *Cluster) collect() {
 	scope := c.scopes()
 	c.yield()
-	owners := map[object.ID][]object.Applier{}
-	var all []*object.Object
+	n := 0
+	for _, a := range c.Appliers {
+		n += len(a.Objects)
+	}
+	first, owners := make(map[object.ID]*Applier, n), map[object.ID][]object.Applier{}
+	all := make([]*object.Object, 0, n)
 	for _, a := range c.Appliers {
 		c.homeless(a, scope)
 		a.Objects = scope.correctAll(a.Objects, a.moved)
 		for _, o := range a.Objects {
-			if own := owners[o.ID]; !slices.Contains(own, a.Applier) {
-				owners[o.ID] = append(own, a.Applier)
-			}
 			all = append(all, o)
+			switch one := first[o.ID]; {
+			case one == nil:
+				first[o.ID] = a
+			case owners[o.ID] == nil && one.Applier != a.Applier:
+				owners[o.ID] = []object.Applier{one.Applier, a.Applier}
+			case owners[o.ID] != nil && !slices.Contains(owners[o.ID], a.Applier):
+				owners[o.ID] = append(owners[o.ID], a.Applier)
+			}
 		}
 		a.Held = scope.correctAll(a.Held, nil)
 	}
 	c.Objects = object.NewSet(all...)
 	for id, by := range owners {
-		if len(by) > 1 {
-			slices.SortFunc(by, compareAppliers)
-			c.Conflicts = append(c.Conflicts, Conflict{ID: id, Owners: by})
-		}
+		slices.SortFunc(by, compareAppliers)
+		c.Conflicts = append(c.Conflicts, Conflict{ID: id, Owners: by})
 	}
 	slices.SortFunc(c.Conflicts, func(a, b Conflict) int { return a.ID.Compare(b.ID) })
 }

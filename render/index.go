@@ -28,7 +28,22 @@ var listedKinds = map[kube.GroupKind]bool{ //nolint:gochecknoglobals // a consta
 	inputProviderKind:   true,
 }
 
+// lookedUp reports whether a controller asks for objects of that kind and name. Only these are kept:
+// for any other the answer is that it is not there.
+func lookedUp(id object.ID) bool {
+	switch id.Group {
+	case "":
+		return id.Kind == "ConfigMap" || id.Kind == "Secret"
+	case "apps":
+		return id.Kind == "Deployment" && (id.Name == kustomizeController || id.Name == helmController)
+	}
+	return fluxGroup(id.Group) || listedKinds[kube.GroupKind{Group: id.Group, Kind: id.Kind}]
+}
+
 func (x index) add(cluster string, o *object.Object) {
+	if !lookedUp(o.ID) {
+		return
+	}
 	s := x[cluster]
 	if s == nil {
 		s = &shelf{map[object.ID]*object.Object{}, map[kube.GroupKind]map[object.ID]*object.Object{}, map[object.ID][]object.Hash{}}

@@ -80,13 +80,14 @@ func (e *engine) settle(ctx context.Context) (map[nodeKey]*evaluation, error) {
 			return nil, err
 		}
 		now := index{}
-		for _, key := range sortedKeys(next) {
+		keys := sortedKeys(next)
+		for _, key := range keys {
 			for _, o := range next[key].applied() {
 				now.add(o.Origin.Cluster, o)
 			}
 		}
 		unsettled := 0
-		for _, key := range sortedKeys(next) {
+		for _, key := range keys {
 			ev := next[key]
 			if hold(ev.asked, now) {
 				continue
