@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/bulkhead-dev/bulkhead/internal/cli"
+	_ "github.com/bulkhead-dev/bulkhead/internal/memory" // sets the collector before the other packages begin
 	"github.com/bulkhead-dev/bulkhead/internal/sandbox"
 )
 

@@ -31,7 +31,7 @@ var levels = [][]string{
 	// from one shape to another
 	{"migrate"},
 	// reaches
-	{"internal/git", "internal/fetch", "internal/forge", "internal/kube", "internal/cache", "internal/sandbox", "internal/sops"},
+	{"internal/git", "internal/fetch", "internal/forge", "internal/kube", "internal/cache", "internal/sandbox", "internal/sops", "internal/memory"},
 	// doors
 	{"internal/cli", "internal/portal", "internal/controller", "internal/terraform", "internal/crossplane"},
 }

@@ -31,6 +31,7 @@ func workerEnv(o Options) []string {
 	return []string{
 		fmt.Sprintf("%s=%d,%d", marker, o.Memory, o.Output),
 		"GOMAXPROCS=2",
+		"GOGC=400", // a job lives for milliseconds; the limit of memory holds all the same
 		"GOTRACEBACK=single",
 	}
 }
