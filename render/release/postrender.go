@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/kustomize/api/resmap"
 	kustypes "sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/kustomize/kyaml/openapi"
 )
 
 // originGroup is the prefix of the labels that name the HelmRelease of an object.
@@ -52,18 +51,15 @@ func (p *postRenderer) Run(manifests *bytes.Buffer) (out *bytes.Buffer, err erro
 	return out, err
 }
 
-// alone runs steps of kustomize one at a time, with its global schema parsed.
+// alone runs steps of kustomize one at a time. The first that needs its global schema, such as a merge patch, parses
+// it; labels alone do not.
 func alone(run func() error) error {
 	kustomizing.Lock()
 	defer kustomizing.Unlock()
-	kustomizing.once.Do(func() { _ = openapi.Schema() })
 	return run()
 }
 
-var kustomizing struct { //nolint:gochecknoglobals // kustomize's schema is global, and so is what guards it
-	sync.Mutex
-	once sync.Once
-}
+var kustomizing sync.Mutex //nolint:gochecknoglobals // kustomize's schema is global, and so is what guards it
 
 func (p *postRenderer) chain(manifests *bytes.Buffer) (*bytes.Buffer, error) {
 	var err error
