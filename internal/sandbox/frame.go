@@ -13,6 +13,7 @@ import (
 const (
 	kindHello    = 'H' // worker: this is a worker; the payload is protocol
 	kindRequest  = 'Q' // pool: run this job on this payload
+	kindNeed     = 'P' // pool: the same, for what a request that follows needs
 	kindTaken    = 'T' // worker: the whole request has been read
 	kindResult   = 'R' // worker: the job's result
 	kindError    = 'E' // worker: the text of the job's error

@@ -23,6 +23,7 @@ func rawStdout(p []byte) (int, error) { return syscall.Write(syscall.Stdout, p) 
 // says who they are.
 func parent() {
 	p := New(Options{Workers: 3})
+	p.waited = time.Hour // each job gets a worker of its own
 	for range 2 {
 		go func() { _, _ = p.Run(context.Background(), "loop", nil) }()
 	}

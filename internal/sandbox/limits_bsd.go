@@ -29,3 +29,6 @@ func takeStdout() (*os.File, error) {
 
 // restrict leaves the memory to the watchdog.
 func restrict(int64) { limitFiles() }
+
+// peakOf is not known here.
+func peakOf(int) int64 { return 0 }

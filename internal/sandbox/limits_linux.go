@@ -45,21 +45,33 @@ func restrict(memory int64) {
 }
 
 // dataNow is what counts for RLIMIT_DATA at present, in bytes.
-//
-// Source: proc(5), VmData.
 func dataNow() int64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return hardSlack
+	if n := status("self", "VmData:"); n > 0 {
+		return n
 	}
-	_, rest, _ := bytes.Cut(status, []byte("VmData:"))
+	return hardSlack
+}
+
+// peakOf is how much memory a process that runs has had at most, in bytes; 0 if it has
+// ended. What the system tells of one that has ended counts its parent's memory, too.
+func peakOf(pid int) int64 { return status(strconv.Itoa(pid), "VmHWM:") }
+
+// status is a line of what the system tells of a process, in bytes; 0 without one.
+//
+// Source: proc(5), /proc/PID/status.
+func status(process, field string) int64 {
+	text, err := os.ReadFile("/proc/" + process + "/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(text, []byte(field))
 	fields := bytes.Fields(rest[:min(len(rest), 64)])
 	if len(fields) == 0 {
-		return hardSlack
+		return 0
 	}
 	kilobytes, err := strconv.ParseInt(string(fields[0]), 10, 64)
 	if err != nil {
-		return hardSlack
+		return 0
 	}
 	return kilobytes << 10
 }

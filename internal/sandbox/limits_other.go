@@ -23,3 +23,6 @@ func takeStdout() (*os.File, error) {
 func restrict(int64) {}
 
 func killGroup(p *os.Process) { _ = p.Kill() }
+
+// peakOf is not known here.
+func peakOf(int) int64 { return 0 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // Pool runs jobs in worker processes. The zero value has the default [Options].
@@ -21,10 +22,23 @@ type Pool struct {
 	gone     chan struct{}       // closed when the starter is to end
 	starters sync.WaitGroup
 
-	mu   sync.Mutex
-	shut bool // closed is closed
-	idle []*process
-	all  map[*process]struct{}
+	mu       sync.Mutex
+	shut     bool // closed is closed
+	idle     []*process
+	all      map[*process]struct{}
+	starting int             // workers that are not in all yet
+	turns    []chan *process // of those who wait for a worker, the first one first
+	patience time.Duration   // how long jobs wait, all together, before a further worker is started for them
+	waited   time.Duration   // how long they have
+	usage    Usage
+}
+
+// Need is what a worker has to be told before it can do a job: another job, whose
+// result is dropped. Each worker is told once, and forgets nothing while it lives.
+type Need struct {
+	Key   string                 // names the input: equal keys stand for equal inputs
+	Job   string                 // that takes the input
+	Input func() ([]byte, error) // called when a worker is to be told
 }
 
 type started struct {
@@ -43,18 +57,24 @@ func (p *Pool) init() {
 		p.closed = make(chan struct{})
 		p.gone = make(chan struct{})
 		p.all = map[*process]struct{}{}
+		p.patience = firstPatience
 		p.starters.Go(p.starter)
 	})
 }
 
 // Run gives the job of this name the input and returns its result. It waits while
 // all workers are busy; the time limit begins when a worker has been found. The job
-// itself runs once at most.
+// itself runs once at most. Its worker has been told the needs; each has the time limit
+// for itself.
+//
+// A worker costs more to start than a short job takes, so a job first waits for one
+// that is busy. When jobs have waited longer than some starts take, all together, each
+// gets a worker of its own, up to [Options.Workers].
 //
 // The error is a [*LimitError], a [*CrashError], a [*JobError], [ErrClosed] or the
 // error of ctx. Any other says that no worker could be started or that there is no
 // such job.
-func (p *Pool) Run(ctx context.Context, job string, in []byte) ([]byte, error) {
+func (p *Pool) Run(ctx context.Context, job string, in []byte, needs ...Need) ([]byte, error) {
 	if _, ok := os.LookupEnv(marker); ok {
 		return nil, errors.New("start worker: this process is a worker itself")
 	}
@@ -78,7 +98,10 @@ func (p *Pool) Run(ctx context.Context, job string, in []byte) ([]byte, error) {
 		taken := false
 		if err == nil {
 			var answer frame
-			if answer, taken, err = w.do(ctx, frame{kind: kindRequest, name: job, payload: in}, p.options); err == nil {
+			if err = w.tell(ctx, needs, p.options); err == nil {
+				answer, taken, err = w.do(ctx, frame{kind: kindRequest, name: job, payload: in}, p.options)
+			}
+			if err == nil {
 				p.release(w)
 				return result(answer, job)
 			}
@@ -108,7 +131,10 @@ func result(f frame, job string) ([]byte, error) {
 // worker is an idle worker, or a new one that has said hello.
 func (p *Pool) worker(ctx context.Context, fresh bool) (*process, error) {
 	for !fresh {
-		w := p.take()
+		w, err := p.take(ctx)
+		if err != nil {
+			return nil, err
+		}
 		if w == nil {
 			break
 		}
@@ -117,6 +143,9 @@ func (p *Pool) worker(ctx context.Context, fresh bool) (*process, error) {
 		}
 		p.discard(w)
 	}
+	begin := time.Now()
+	p.begin(1)
+	defer p.begin(-1)
 	reply := make(chan started, 1)
 	select {
 	case p.starts <- reply:
@@ -133,20 +162,10 @@ func (p *Pool) worker(ctx context.Context, fresh bool) (*process, error) {
 		p.discard(s.worker)
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	return s.worker, nil
-}
-
-// take is the worker that became idle last, or nil.
-func (p *Pool) take() *process {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	last := len(p.idle) - 1
-	if last < 0 {
-		return nil
-	}
-	w := p.idle[last]
-	p.idle = p.idle[:last]
-	return w
+	p.patience = startsWaited * time.Since(begin)
+	p.mu.Unlock()
+	return s.worker, nil
 }
 
 // starter starts the workers, all from one thread that it keeps: on Linux a child
@@ -178,25 +197,6 @@ func (p *Pool) register(w *process) bool {
 	return !p.shut
 }
 
-func (p *Pool) release(w *process) {
-	p.mu.Lock()
-	keep := w.alive() && !p.shut
-	if keep {
-		p.idle = append(p.idle, w)
-	}
-	p.mu.Unlock()
-	if !keep {
-		p.discard(w)
-	}
-}
-
-func (p *Pool) discard(w *process) {
-	w.bury(byPool)
-	p.mu.Lock()
-	delete(p.all, w)
-	p.mu.Unlock()
-}
-
 // Close kills the workers and waits until they have ended. Jobs that run give
 // [ErrClosed], as does every later Run. The error is always nil.
 func (p *Pool) Close() error {
@@ -217,6 +217,7 @@ func (p *Pool) Close() error {
 	p.mu.Unlock()
 	for w := range all {
 		w.bury(byClose)
+		p.account(w)
 	}
 	close(p.gone)
 	p.starters.Wait()

@@ -33,6 +33,10 @@ type process struct {
 	errors  *tail         // its standard error
 	done    chan struct{} // closed when it has ended
 	killed  atomic.Int32  // a cause, the first one
+	peak    atomic.Int64  // bytes of memory that it had at most, when it was killed
+
+	known map[string]bool // keys of what it has been told
+	told  int             // bytes of that
 }
 
 // launch starts a worker. It has not said hello yet.
@@ -52,7 +56,7 @@ func launch(o Options) (*process, error) {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	defer childOut.Close() //nolint:errcheck // our copy of the child's end
-	w := &process{in: in, out: out, answers: bufio.NewReader(out), errors: &tail{}, done: make(chan struct{})}
+	w := &process{in: in, out: out, answers: bufio.NewReader(out), errors: &tail{}, done: make(chan struct{}), known: map[string]bool{}}
 	w.cmd = exec.Command(path) //nolint:gosec,noctx // our own executable; it outlives the job that asked for it
 	w.cmd.Args = []string{"sandbox-worker"}
 	w.cmd.Env = workerEnv(o)
@@ -122,6 +126,33 @@ func (w *process) do(ctx context.Context, request frame, o Options) (answer fram
 	return answer, true, nil
 }
 
+// tell runs the needs that the worker does not know yet. After an error it is of no
+// more use.
+func (w *process) tell(ctx context.Context, needs []Need, o Options) error {
+	for _, n := range needs {
+		if w.known[n.Key] {
+			continue
+		}
+		in, err := n.Input()
+		if err != nil {
+			return err
+		}
+		if len(in) > maxFrame {
+			return fmt.Errorf("run %s: %w", n.Job, errFrameLength)
+		}
+		answer, _, err := w.do(ctx, frame{kind: kindNeed, name: n.Job, payload: in}, o)
+		if err != nil {
+			return err
+		}
+		if _, err := result(answer, n.Job); err != nil {
+			return err
+		}
+		w.known[n.Key] = true
+		w.told += len(in)
+	}
+	return nil
+}
+
 // watch kills the worker when the time is over or ctx has ended. The function
 // that it returns ends the watch.
 func (w *process) watch(ctx context.Context, limit time.Duration) (stop func()) {
@@ -135,7 +166,9 @@ func (w *process) watch(ctx context.Context, limit time.Duration) (stop func()) 
 }
 
 func (w *process) kill(why cause) {
-	w.killed.CompareAndSwap(int32(notKilled), int32(why))
+	if w.killed.CompareAndSwap(int32(notKilled), int32(why)) {
+		w.peak.Store(peakOf(w.cmd.Process.Pid))
+	}
 	select {
 	case <-w.done:
 	default:

@@ -35,6 +35,8 @@ func testJobs() map[string]Job {
 	return map[string]Job{
 		"echo": pure(func(in []byte) ([]byte, error) { return in, nil }),
 		"pid":  pure(func([]byte) ([]byte, error) { return fmt.Append(nil, os.Getpid()), nil }),
+		"keep": pure(func(in []byte) ([]byte, error) { sink = in; return nil, nil }),
+		"kept": pure(func([]byte) ([]byte, error) { b, _ := sink.([]byte); return b, nil }),
 		"fail": pure(func(in []byte) ([]byte, error) { return nil, errors.New(string(in)) }),
 		"loop": pure(func([]byte) ([]byte, error) {
 			for i := 0; ; i++ {

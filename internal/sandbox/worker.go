@@ -77,7 +77,7 @@ func work(jobs map[string]Job, spec string) int {
 		if err := writeFrame(out, answer); err != nil {
 			return 0
 		}
-		if tooFull(memory) {
+		if f.kind != kindNeed && tooFull(memory) {
 			return 0 // the pool finds a new worker for its next job
 		}
 	}

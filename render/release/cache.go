@@ -23,11 +23,11 @@ type keptChart struct {
 }
 
 // get gives the chart of files, loaded when it is not kept. Two that ask for one chart at once load it once.
-func (c *charts) get(files []File, limits Limits) *loaded {
-	sorted, digest := digestOf(files)
-	key := digest
+// It also gives that digest.
+func (c *charts) get(files []File, limits Limits) (*loaded, string) {
+	sorted, key := digestOf(files)
 	if limits.Files != (Limits{}).orDefaults().Files || limits.Nodes != (Limits{}).orDefaults().Nodes {
-		return load(sorted, digest, limits) // with bounds of its own, which decide whether it loads
+		return load(sorted, key, limits), key // with bounds of its own, which decide whether it loads
 	}
 	c.mu.Lock()
 	if c.kept == nil {
@@ -43,7 +43,7 @@ func (c *charts) get(files []File, limits Limits) *loaded {
 	k, _ := e.Value.(*keptChart)
 	c.mu.Unlock()
 	k.once.Do(func() {
-		k.loaded = load(sorted, digest, limits)
+		k.loaded = load(sorted, key, limits)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.size += weightOf(k.loaded)
@@ -58,7 +58,7 @@ func (c *charts) get(files []File, limits Limits) *loaded {
 			c.size -= weightOf(old.loaded)
 		}
 	})
-	return k.loaded
+	return k.loaded, key
 }
 
 func weightOf(l *loaded) int { return 4096 + 3*l.size }

@@ -71,7 +71,7 @@ func compareWithHelm(t *testing.T, in Input) (failed bool) {
 	want, wantErr := plainHelm(&in)
 	r := new(Renderer)
 	limits := in.Limits.orDefaults()
-	l := r.charts.get(in.Files, limits)
+	l, _ := r.charts.get(in.Files, limits)
 	if l.err != nil {
 		if wantErr == nil {
 			t.Errorf("load: %v; Helm loads it", l.err)

@@ -14,8 +14,7 @@ func (in Input) Key() string { return new(Renderer).Key(in) }
 // Key is [Input.Key], with the charts that r keeps.
 func (r *Renderer) Key(in Input) string {
 	limits := in.Limits.orDefaults()
-	l := r.charts.get(in.Files, limits)
-	_, digest := digestOf(in.Files)
+	l, digest := r.charts.get(in.Files, limits)
 	uses := l.uses.or(valueUses(map[string]any(in.Values)))
 	parts := struct {
 		Files, Kubernetes string

@@ -41,6 +41,12 @@ type instrumented struct {
 	longest int
 }
 
+// Digest names a chart by its files, in whatever order they come: 64 hexadecimal digits.
+func Digest(files []File) string {
+	_, digest := digestOf(files)
+	return digest
+}
+
 // digestOf names a chart by its files, which it sorts by name, the order within one name kept.
 func digestOf(files []File) ([]File, string) {
 	files = slices.Clone(files)

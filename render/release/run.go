@@ -127,7 +127,7 @@ func (r *Renderer) render(ctx context.Context, in Input) (*Output, error) {
 	}
 	in.Limits = in.Limits.orDefaults()
 	hide := redactor(in.Sensitive)
-	l := r.charts.get(in.Files, in.Limits)
+	l, _ := r.charts.get(in.Files, in.Limits)
 	if l.err != nil {
 		return nil, hide.error(l.err)
 	}
