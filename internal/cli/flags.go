@@ -19,6 +19,7 @@ type fleetOptions struct {
 	branch   string
 	strict   bool
 	parallel int
+	memory   string // a size; "" for what the environment and the container allow
 	format   string
 	stats    bool
 	fetch    fetchOptions
@@ -35,7 +36,8 @@ func (o *fleetOptions) bind(c *cobra.Command, formats ...string) {
 	f.StringArrayVar(&o.sources, "source", nil, "say where the repository behind a source's URL is, `URL=PATH[@REV]`: a clone or a folder as it is, or one commit of it; for impact also PATH@BASE..REV, a change of its own; repeatable")
 	f.StringVar(&o.branch, "branch", "", "`NAME` of the branch that the files looked at stand for (default: the base's, if a cluster follows it, else the repository's default branch)")
 	f.BoolVar(&o.strict, "strict", false, "exit 3 when anything failed or is unresolved")
-	f.IntVar(&o.parallel, "parallel", 0, "run at most `N` builds at once (default: one per processor)")
+	f.IntVar(&o.parallel, "parallel", 0, "run at most `N` builds at once (default: BULKHEAD_PARALLEL, else one per processor)")
+	f.StringVar(&o.memory, "memory", "", "keep to about `SIZE` of memory, such as 512MiB or 2Gi; a fleet that needs more gets it, and takes longer (default: BULKHEAD_MEMORY, else what the container has)")
 	f.StringVarP(&o.format, "output", "o", formats[0], "`FORMAT` of the output: "+strings.Join(formats, ", "))
 	f.BoolVar(&o.stats, "stats", false, "tell on standard error how much work was done")
 	f.BoolVar(&o.fetch.all, "fetch", false, "fetch charts, OCI artifacts, buckets and repositories that are not at hand, from any public host")
@@ -50,8 +52,8 @@ func (o *fleetOptions) bind(c *cobra.Command, formats ...string) {
 }
 
 func (o *fleetOptions) check(formats []string) error {
-	if o.parallel < 0 {
-		return usage("--parallel is negative", "leave it out for one build per processor")
+	if err := o.checkResources(); err != nil {
+		return err
 	}
 	if o.format == "text" && formats[0] == "table" {
 		o.format = "table" // the text of these commands is a table

@@ -45,6 +45,7 @@ func (o *fleetOptions) open(s *streams) (*fleet, error) {
 	if f.render.Decrypt, err = o.decrypt.decrypter(); err != nil {
 		return nil, err
 	}
+	o.limitMemory()
 	f.charts = newCharts(o.parallel)
 	f.render.Charts = f.charts.render
 	return f, nil
@@ -153,6 +154,7 @@ func (f *fleet) tellStats() {
 			_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %s, %s received, %s from the cache\n",
 				phrase.Count(int(s.Requests), "request"), size(s.Bytes), phrase.Count(int(s.Hits), "answer"))
 		}
+		f.tellResources()
 	}
 }
 

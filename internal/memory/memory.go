@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync/atomic"
+	"time"
 )
 
 // Floor is the size in bytes up to which the heap grows before it is collected. A
@@ -27,6 +28,12 @@ const (
 	usual    = 100     // percent: how much the heap grows by Go's default
 	most     = 1 << 40 // bytes of a floor or of what is alive that are told apart
 )
+
+// Usage is what a process took. A field is 0 where the system does not tell.
+type Usage struct {
+	CPU  time.Duration // user and system
+	Peak int64         // bytes of memory, at most
+}
 
 // floor is the one in force, in bytes; 0 when the environment says how to collect.
 var floor atomic.Int64 //nolint:gochecknoglobals // a process has one heap
