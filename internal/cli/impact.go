@@ -292,7 +292,10 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 		return nil, fmt.Errorf("in %s: %w", x.base.label(), errBefore)
 	}
 	f.render.Sources = mapped.after
-	after, errAfter := f.at(ctx, x.head, before)
+	after, errAfter := before, errBefore
+	if !x.still() {
+		after, errAfter = f.at(ctx, x.head, before)
+	}
 	if errAfter != nil && !none(errAfter) || errAfter != nil && errBefore != nil {
 		return nil, fmt.Errorf("in %s: %w", x.head.label(), errAfter)
 	}
@@ -308,6 +311,12 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 		f.tellNotes(after)
 	}
 	return x, nil
+}
+
+// still reports whether both sides are one commit with the same sources, so that the render of the one is that of
+// the other.
+func (x *comparison) still() bool {
+	return x.base.commit != "" && x.base.commit == x.head.commit && len(x.spokes) == 0
 }
 
 // knowsVariables refuses variables for a cluster that neither side has.
