@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
 	kustypes "sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/kustomize/kyaml/openapi"
 	"sigs.k8s.io/kustomize/kyaml/resid"
 
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -45,21 +44,6 @@ type item struct {
 	secrets []string
 	// finished objects by the values they were made with.
 	finished sync.Map // string -> *finished
-}
-
-// schema guards kustomize's global OpenAPI schema. A build that brings a schema
-// of its own holds it alone; all others share it.
-//
-// Source: fluxcd/pkg/kustomize v1.35.6 Build resets and parses the built-in
-// schema before each build, which is 97 % of the time of a build.
-var schema struct { //nolint:gochecknoglobals // kustomize's schema is global, and so is what guards it
-	sync.RWMutex
-	once sync.Once
-}
-
-func preloadSchema() {
-	openapi.ResetOpenAPI()
-	_ = openapi.Schema()
 }
 
 // runBuild generates the kustomization file of spec and builds it, reading in
@@ -106,11 +90,14 @@ func kustomized(ctx context.Context, rec *tree.Recorder, inspect *inspector, b *
 		}
 		b.revealed = open.revealed
 	}
-	fsys := &artifactFS{in: rec, inspect: inspect, lenient: lenient, overlay: open.overlay}
-	m, err := krustyRun(fsys, artifactRoot+"/"+b.spec.Path)
-	if errors.Is(err, errOpenAPI) || fsys.openapi {
-		fsys = &artifactFS{in: rec, inspect: inspect, lenient: lenient, overlay: fsys.overlay, exclusive: true}
+	var fsys *artifactFS
+	var m resmap.ResMap
+	for use := schemaAtHand(); ; use = fsys.asks {
+		fsys = &artifactFS{in: rec, inspect: inspect, lenient: lenient, overlay: open.overlay, use: use}
 		m, err = krustyRun(fsys, artifactRoot+"/"+b.spec.Path)
+		if fsys.asks <= use {
+			break
+		}
 	}
 	b.remotes = unique(fsys.remotes)
 	if fsys.refused != nil {
@@ -119,20 +106,12 @@ func kustomized(ctx context.Context, rec *tree.Recorder, inspect *inspector, b *
 	return m, err
 }
 
-// krustyRun builds dir as the controller does, alone when fsys is exclusive.
+// krustyRun builds dir as the controller does, with the use of the schema that fsys
+// allows.
 //
 // Source: fluxcd/pkg/kustomize v1.35.6, Build.
 func krustyRun(fsys *artifactFS, dir string) (m resmap.ResMap, err error) {
-	schema.once.Do(preloadSchema)
-	if fsys.exclusive {
-		schema.Lock()
-		defer schema.Unlock()
-		preloadSchema()
-		defer preloadSchema()
-	} else {
-		schema.RLock()
-		defer schema.RUnlock()
-	}
+	defer useSchema(fsys.use)()
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("recovered from kustomize build panic: %v", r)
@@ -149,8 +128,7 @@ func krustyRun(fsys *artifactFS, dir string) (m resmap.ResMap, err error) {
 //
 // Source: kustomize-controller v1.9.5, KustomizationReconciler.build.
 func readItems(m resmap.ResMap, b *build) ([]*item, error) {
-	schema.RLock() // an object's identity asks the global schema
-	defer schema.RUnlock()
+	defer useSchema(scopesOnly)() // an object's identity asks the global schema
 	items := make([]*item, 0, m.Size())
 	for _, res := range m.Resources() {
 		if res.GetName() == "" || res.GetKind() == "" || res.GetApiVersion() == "" {

@@ -60,11 +60,14 @@ func (c *Cache) release(ctx context.Context, in release.Input, render func(conte
 	})
 }
 
-// sharingSchema runs what uses kustomize's global schema.
-func sharingSchema(run func() error) error {
-	schema.once.Do(preloadSchema)
-	schema.RLock()
-	defer schema.RUnlock()
+// sharingSchema runs what uses kustomize's global schema; merges is true when it may
+// merge objects.
+func sharingSchema(merges bool, run func() error) error {
+	d := scopesOnly
+	if merges {
+		d = merging
+	}
+	defer useSchema(d)()
 	return run()
 }
 

@@ -31,7 +31,7 @@ var (
 	errReadOnly    = errors.New("read-only file system")
 	errBuildBytes  = fmt.Errorf("the build reads more than %d MiB", maxBuildBytes>>20)
 	errBuildMany   = fmt.Errorf("the build reads more than %d objects", maxBuildObjects)
-	errOpenAPI     = errors.New("the build brings an OpenAPI schema")
+	errSchema      = errors.New("the build needs more of the OpenAPI schema")
 	errOutsideTree = errors.New("path is outside of the source")
 )
 
@@ -43,17 +43,17 @@ type artifactFS struct {
 	in      *tree.Recorder
 	inspect *inspector
 	lenient bool // serve kustomizations with patches that may match nothing
-	// exclusive is true when the build owns the global schema. Otherwise a file
-	// that would change the schema is refused with errOpenAPI.
-	exclusive bool
+	// use is what the build may ask of the global schema. A file that asks for more is
+	// refused with errSchema.
+	use demand
 
 	mu      sync.Mutex
 	overlay map[string][]byte // by path from the artifact's root
 	bytes   int64
 	objects int
 	remotes []string
-	openapi bool
-	refused error // why a file was not given to kustomize, which then calls it missing
+	asks    demand // the most that a file asked for
+	refused error  // why a file was not given to kustomize, which then calls it missing
 }
 
 var _ filesys.FileSystem = (*artifactFS)(nil)
@@ -92,6 +92,10 @@ func (f *artifactFS) ReadFile(name string) ([]byte, error) {
 	if err == nil {
 		err = f.plugins(p, info.plugins)
 	}
+	asks := scopesOnly
+	if err == nil {
+		asks = f.demand(p, info)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
@@ -99,14 +103,27 @@ func (f *artifactFS) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	f.remotes = append(f.remotes, info.remotes...)
-	f.openapi = f.openapi || info.openapi
-	if f.openapi && !f.exclusive {
-		return nil, errOpenAPI
+	if f.asks = max(f.asks, asks); f.asks > f.use {
+		return nil, errSchema
 	}
 	if f.lenient {
 		return f.inspect.relax(info.local, func(name string) ([]byte, error) { return f.in.ReadFile(path.Join(path.Dir(p), name)) }), nil
 	}
 	return info.local, nil
+}
+
+// demand is what the kustomization file at p asks of the global schema.
+func (f *artifactFS) demand(p string, info *inspected) demand {
+	for _, name := range info.patches {
+		if info.schema >= merging || f.use >= merging {
+			break
+		}
+		at, _ := rel(path.Join(artifactRoot, path.Dir(p), name))
+		if data, err := f.in.ReadFile(at); err != nil || f.inspect.bomb(at, data) != nil || mergesObjects(data) {
+			return merging
+		}
+	}
+	return info.schema
 }
 
 func (f *artifactFS) read(p string) ([]byte, error) {

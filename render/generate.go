@@ -269,9 +269,7 @@ func (in *inspector) objects(data []byte) error {
 }
 
 func decodes(data []byte) error {
-	schema.once.Do(preloadSchema)
-	schema.RLock() // an object's identity asks the global schema
-	defer schema.RUnlock()
+	defer useSchema(scopesOnly)() // an object's identity asks the global schema
 	_, err := provider.NewDefaultDepProvider().GetResourceFactory().SliceFromBytes(data)
 	return err
 }

@@ -26,9 +26,7 @@ func idOf(data []byte, before resid.ResId) resid.ResId {
 	if m.Metadata.Name != nil {
 		name = fmt.Sprint(m.Metadata.Name)
 	}
-	schema.once.Do(preloadSchema)
-	schema.RLock() // NewGvk asks the global schema
-	defer schema.RUnlock()
+	defer useSchema(scopesOnly)() // NewGvk asks the global schema
 	return resid.NewResIdWithNamespace(gvk(m.APIVersion, m.Kind), name, m.Metadata.Namespace)
 }
 

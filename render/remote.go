@@ -30,14 +30,17 @@ type inspected struct {
 	remotes []string // resources, bases and components taken out
 	fatal   []string // other remote references: without them the build means nothing
 	plugins []string // generators, transformers and validators: inline, or paths from the file's folder
-	openapi bool     // the file changes kustomize's global schema
+	schema  demand   // what the file asks of kustomize's global schema
+	patches []string // files of patches, which may ask for more
 }
 
 // triggers are the words without which a kustomization file holds no remote
-// reference, plugin or schema. Keys match without case, and ſ is an s.
+// reference, plugin or patch and asks nothing of the schema. Keys match without case,
+// and ſ is an s.
 var triggers = [][]byte{ //nolint:gochecknoglobals // a constant list
 	[]byte("://"), []byte("github.com"), []byte("git::"), []byte("gh:"), []byte("@"), []byte("openapi"),
 	[]byte("generators"), []byte("transformers"), []byte("validators"), []byte("ſ"),
+	[]byte("patches"), []byte("helmchart"),
 }
 
 // fold turns a key into what encoding/json compares.
@@ -96,14 +99,19 @@ func (e *remoteError) Error() string {
 func inspect(data []byte) *inspected {
 	info := &inspected{local: data}
 	lower := bytes.ToLower(data)
-	found := disguised(data)
+	found := disguised(data) || !spelledOut(data)
 	for _, t := range triggers {
 		found = found || bytes.Contains(lower, t)
 	}
 	var m map[string]any
-	if !found || yaml.Unmarshal(data, &m) != nil {
+	if !found {
+		return info
+	}
+	if yaml.Unmarshal(data, &m) != nil {
+		info.schema = merging
 		return info // kustomize reports what does not parse
 	}
+	info.schema, info.patches = demandOf(m)
 	changed := false
 	for key, value := range m {
 		switch fold(key) {
@@ -114,7 +122,6 @@ func inspect(data []byte) *inspected {
 				info.remotes = append(info.remotes, gone...)
 			}
 		case "openapi":
-			info.openapi = true
 			info.fatal = append(info.fatal, remoteIn(value, "path")...)
 		case "generators", "transformers", "validators":
 			info.plugins = append(info.plugins, stringsOf(value)...)

@@ -134,9 +134,10 @@ func (e *Error) Unwrap() error {
 // Renderer renders releases. The zero value works; it keeps the charts it loaded last, so one is
 // best used for all. Its methods may be called by any number of goroutines at once.
 type Renderer struct {
-	// Guard runs each step that kustomize takes part in. It must see to it that kustomize's global schema is
-	// there and does not change meanwhile. Without one, such steps run one at a time within the process.
-	Guard func(run func() error) error
+	// Guard runs each step that kustomize takes part in. It must see to it that kustomize's global schema does
+	// not change meanwhile, and is parsed where merges says that objects may be merged. Without one, such steps
+	// run one at a time within the process.
+	Guard func(merges bool, run func() error) error
 
 	charts charts
 }

@@ -27,7 +27,7 @@ type run struct {
 	release *Release
 	limits  Limits
 	caps    *common.Capabilities
-	guard   func(func() error) error
+	guard   func(bool, func() error) error
 	meter   *meter
 	vary    string // the function whose values are the other ones this time, or ""
 
