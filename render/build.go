@@ -29,6 +29,10 @@ type build struct {
 	lenient bool     // patches that matched nothing were let pass, because of remotes
 	decrypt Decrypt  // nil: ciphertext stays
 
+	// Of a plain build: its files in order, and the batches that its items are of.
+	files   []string
+	batches []*batch
+
 	revealed []string // values of files that were ciphertext
 
 	origins func() []string // the file of each item, found out when first asked
@@ -54,6 +58,16 @@ func runBuild(ctx context.Context, t *tree.Tree, inspect *inspector, spec buildS
 	if spec.Decrypt {
 		b.decrypt = decrypt
 	}
+	if !b.plain(ctx, rec, inspect) {
+		b.make(ctx, rec, inspect)
+	}
+	b.reads = rec.Trace()
+	b.origins = sync.OnceValue(func() []string { return b.findOrigins(inspect) }) //nolint:contextcheck // asked for later, when ctx may be done
+	return b
+}
+
+// make lets kustomize build b.
+func (b *build) make(ctx context.Context, rec *tree.Recorder, inspect *inspector) {
 	m, err := kustomized(ctx, rec, inspect, b, false)
 	var remote *remoteError
 	if err != nil && len(b.remotes) > 0 && !errors.As(err, &remote) {
@@ -66,9 +80,6 @@ func runBuild(ctx context.Context, t *tree.Tree, inspect *inspector, spec buildS
 		b.items, err = readItems(m, b)
 	}
 	b.err = err
-	b.reads = rec.Trace()
-	b.origins = sync.OnceValue(func() []string { return b.findOrigins(inspect) }) //nolint:contextcheck // asked for later, when ctx may be done
-	return b
 }
 
 // kustomized runs one build and notes in b what was remote.
@@ -163,6 +174,11 @@ func (b *build) findOrigins(inspect *inspector) []string {
 	files := make([]string, len(b.items))
 	if b.err != nil {
 		return files
+	}
+	if len(b.batches) > 0 {
+		if files := b.plainOrigins(); files != nil {
+			return files
+		}
 	}
 	again := &build{spec: b.spec, tree: b.tree, decrypt: b.decrypt}
 	again.spec.origins = true

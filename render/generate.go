@@ -11,6 +11,7 @@ import (
 	fluxkustomize "github.com/fluxcd/pkg/kustomize"
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/provider"
+	"sigs.k8s.io/kustomize/api/resource"
 	kustypes "sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/yaml"
 
@@ -63,27 +64,33 @@ type files interface {
 // Source: fluxcd/pkg/kustomize v1.35.6, Generator.GenerateManifest, which works
 // on disk only. TestGenerateLikeUpstream pins this port to the original.
 func generate(in files, inspect *inspector, s *buildSpec) (manifest []byte, name string, err error) {
-	data, name, created, err := findKustomization(in, inspect, s.Path)
+	kus, name, err := generated(in, inspect, s, true)
 	if err != nil {
-		return nil, "", err
-	}
-	kus := kustypes.Kustomization{
-		TypeMeta: kustypes.TypeMeta{APIVersion: kustypes.KustomizationVersion, Kind: kustypes.KustomizationKind},
-	}
-	if err := inspect.bomb(name, data); err != nil {
-		return nil, "", err
-	}
-	if err := yaml.Unmarshal(data, &kus); err != nil {
-		return nil, "", fmt.Errorf("parse %s: %w", name, err)
-	}
-	if !created && len(kus.Resources) == 0 {
-		kus.BuildMetadata = []string{kustypes.OriginAnnotations}
-	}
-	if err := s.mergeInto(&kus, in); err != nil {
 		return nil, "", err
 	}
 	manifest, err = yaml.Marshal(kus)
 	return manifest, name, err
+}
+
+// generated is the content of that file. Without check, files that a scan finds are not
+// looked into: the build must fail for each that holds no objects.
+func generated(in files, inspect *inspector, s *buildSpec, check bool) (kus *kustypes.Kustomization, name string, err error) {
+	kus, data, name, err := findKustomization(in, inspect, s.Path, check)
+	if err != nil {
+		return nil, "", err
+	}
+	if data != nil {
+		if err := inspect.bomb(name, data); err != nil {
+			return nil, "", err
+		}
+		if err := yaml.Unmarshal(data, kus); err != nil {
+			return nil, "", fmt.Errorf("parse %s: %w", name, err)
+		}
+		if len(kus.Resources) == 0 {
+			kus.BuildMetadata = []string{kustypes.OriginAnnotations}
+		}
+	}
+	return kus, name, s.mergeInto(kus, in)
 }
 
 // mergeInto puts the Kustomization's own fields into the file, in the order of
@@ -160,20 +167,25 @@ func selector(s *kustomize.Selector) *kustypes.Selector {
 	return out
 }
 
-func findKustomization(in files, inspect *inspector, dir string) (data []byte, name string, created bool, err error) {
+// findKustomization returns what the controller starts from: the folder's own file, as
+// data, or without one a kustomization of what a scan finds.
+func findKustomization(in files, inspect *inspector, dir string, check bool) (kus *kustypes.Kustomization, data []byte, name string, err error) {
+	kus = &kustypes.Kustomization{
+		TypeMeta: kustypes.TypeMeta{APIVersion: kustypes.KustomizationVersion, Kind: kustypes.KustomizationKind},
+	}
 	for _, base := range konfig.RecognizedKustomizationFileNames() {
 		name := path.Join(dir, base)
 		if e, err := in.Stat(name); err == nil && !e.IsDir() {
 			data, err := in.ReadFile(name)
-			return data, name, false, err
+			if data == nil {
+				data = []byte{}
+			}
+			return kus, data, name, err
 		}
 	}
-	found, err := scan(in, inspect, dir)
+	found, err := scan(in, inspect, dir, check)
 	if err != nil {
-		return nil, "", true, err
-	}
-	kus := kustypes.Kustomization{
-		TypeMeta: kustypes.TypeMeta{APIVersion: kustypes.KustomizationVersion, Kind: kustypes.KustomizationKind},
+		return nil, nil, "", err
 	}
 	if len(found) == 0 {
 		kus.Namespace = "_placeholder" // or kustomize would call the file empty
@@ -186,14 +198,13 @@ func findKustomization(in files, inspect *inspector, dir string) (data []byte, n
 		}
 		kus.Resources = append(kus.Resources, p)
 	}
-	data, err = yaml.Marshal(kus)
-	return data, path.Join(dir, konfig.DefaultKustomizationFileName()), true, err
+	return kus, nil, path.Join(dir, konfig.DefaultKustomizationFileName()), nil
 }
 
 // scan lists what a kustomization without a file consists of: below dir, in
 // lexical order, folders with a kustomization file as units, and every .yaml and
-// .yml file, each of which must hold Kubernetes objects.
-func scan(in files, inspect *inspector, dir string) ([]string, error) {
+// .yml file, each of which must hold Kubernetes objects, if check is set.
+func scan(in files, inspect *inspector, dir string, check bool) ([]string, error) {
 	entries, err := in.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -205,14 +216,16 @@ func scan(in files, inspect *inspector, dir string) ([]string, error) {
 		case e.IsDir() && isUnit(in, p):
 			found = append(found, p)
 		case e.IsDir():
-			below, err := scan(in, inspect, p)
+			below, err := scan(in, inspect, p, check)
 			if err != nil {
 				return nil, err
 			}
 			found = append(found, below...)
 		case path.Ext(e.Name) == ".yaml" || path.Ext(e.Name) == ".yml":
-			if err := holdsObjects(in, inspect, p); err != nil {
-				return nil, err
+			if check {
+				if err := holdsObjects(in, inspect, p); err != nil {
+					return nil, err
+				}
 			}
 			found = append(found, p)
 		}
@@ -269,7 +282,12 @@ func (in *inspector) objects(data []byte) error {
 }
 
 func decodes(data []byte) error {
-	defer useSchema(scopesOnly)() // an object's identity asks the global schema
-	_, err := provider.NewDefaultDepProvider().GetResourceFactory().SliceFromBytes(data)
+	_, err := decoded(data)
 	return err
+}
+
+// decoded are the objects that kustomize reads off data.
+func decoded(data []byte) (objects []*resource.Resource, err error) {
+	defer useSchema(scopesOnly)() // an object's identity asks the global schema
+	return provider.NewDefaultDepProvider().GetResourceFactory().SliceFromBytes(data)
 }

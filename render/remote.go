@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"weak"
 
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/yaml"
@@ -22,6 +23,8 @@ type inspector struct {
 	mu      sync.Mutex
 	files   map[tree.Hash]*inspected
 	decoded map[tree.Hash]error // whether a file holds objects
+	batches map[string]weak.Pointer[batch]
+	sweepAt int // batches is searched for those that are gone
 }
 
 // inspected is what one kustomization file says.
