@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fluxcd/pkg/envsubst"
 	"github.com/fluxcd/pkg/envsubst/parse"
@@ -40,6 +41,7 @@ type usage struct {
 	err      error
 	names    []string        // sorted
 	fallback map[string]bool // every use of the name brings a default
+	spliced  func() *spliced // made when it is first asked for; nil when there is none
 }
 
 // newUsage parses the YAML text of an object given as JSON.
@@ -65,6 +67,7 @@ func newUsage(data []byte) *usage {
 	u.parsed = parsed.Root
 	u.collect(parsed.Root)
 	u.names = slices.Sorted(maps.Keys(u.fallback))
+	u.spliced = sync.OnceValue(func() *spliced { return splice(string(text)) })
 	return u
 }
 
@@ -130,7 +133,7 @@ func (u *usage) substitute(v *variables) (data []byte, unknown []string, err err
 		return nil, nil, fmt.Errorf("envsubst error: the object would have more than %d MiB", maxSubstituted>>20)
 	}
 	missing := map[string]bool{}
-	text, err := u.template.Execute(func(name string) (string, bool) {
+	mapping := func(name string) (string, bool) {
 		value, ok := v.values[name]
 		switch {
 		case ok:
@@ -143,22 +146,34 @@ func (u *usage) substitute(v *variables) (data []byte, unknown []string, err err
 			return "", true
 		}
 		return "${" + name + "}", true
-	})
+	}
+	if s := u.spliced(); s != nil {
+		if data, ok := s.fill(mapping); ok {
+			return data, slices.Sorted(maps.Keys(missing)), nil
+		}
+		clear(missing)
+	}
+	text, err := u.template.Execute(mapping)
 	unknown = slices.Sorted(maps.Keys(missing))
 	if err != nil {
 		return nil, unknown, fmt.Errorf("envsubst error: variable substitution failed: %w", err)
 	}
-	data, err = yaml.YAMLToJSON([]byte(text))
+	data, err = wholeWay(text)
+	return data, unknown, err
+}
+
+// wholeWay is the object that the controller makes of substituted text.
+func wholeWay(text string) ([]byte, error) {
+	data, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil {
-		return nil, unknown, fmt.Errorf("envsubst error: YAMLToJSON: %w", hideValues(err))
+		return nil, fmt.Errorf("envsubst error: YAMLToJSON: %w", hideValues(err))
 	}
 	// The controller reads the result into a kustomize node and prints that.
 	var node kyaml.RNode
 	if err := node.UnmarshalJSON(data); err != nil {
-		return nil, unknown, fmt.Errorf("UnmarshalJSON: %w", err)
+		return nil, fmt.Errorf("UnmarshalJSON: %w", err)
 	}
-	data, err = node.MarshalJSON()
-	return data, unknown, err
+	return node.MarshalJSON()
 }
 
 // maxSubstituted bounds the text of an object after substitution, in bytes: some
