@@ -3,7 +3,8 @@
 //
 // Data goes to standard output and the rest to standard error. No command uses
 // the network unless it is asked to, runs a program other than itself, or writes where
-// it was not told to.
+// it was not told to, but for its cache; the library of a cloud whose bucket is to be read
+// does what the user's configuration of that cloud says.
 package cli
 
 //go:generate env UPDATE=1 go test -count=1 -run ^TestReference$ .
@@ -67,7 +68,7 @@ It reads a Git repository as it is: no cluster, no credentials, and no network u
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err.Error(), cmd.CommandPath()+" --help lists the flags")
 	})
-	root.AddCommand(newRenderCmd(s), newImpactCmd(s), newReachCmd(s), newDemoCmd(s), newVersionCmd(s))
+	root.AddCommand(newRenderCmd(s), newImpactCmd(s), newReachCmd(s), newDemoCmd(s), newCacheCmd(s), newVersionCmd(s))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -61,12 +61,12 @@ func runDemo(ctx context.Context, keep bool, s *streams) (err error) {
 		return fmt.Errorf("make the demo's repository: %w", err)
 	}
 	s.prologue(story)
-	o := &impactOptions{fleetOptions: fleetOptions{dir: dir, format: "text"}, base: "HEAD~1", head: "HEAD"}
+	o := &impactOptions{fleetOptions: fleetOptions{dir: dir, format: "text", store: storeOptions{dir: off}}, base: "HEAD~1", head: "HEAD"}
 	f, err := o.open(s)
 	if err != nil {
 		return err
 	}
-	defer f.close()
+	defer f.close(ctx)
 	x, err := f.compare(ctx, o.base, o.head)
 	if err != nil {
 		return err

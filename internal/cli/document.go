@@ -14,6 +14,9 @@ const (
 	renderSchema  = "bulkhead.dev/render/v1"
 	reachSchema   = "bulkhead.dev/reach/v1"
 	versionSchema = "bulkhead.dev/version/v1"
+
+	cacheStatSchema  = "bulkhead.dev/cache-stat/v1"
+	cacheClearSchema = "bulkhead.dev/cache-clear/v1"
 )
 
 // newRedactor makes the redactor of a run. With BULKHEAD_SALT set, equal secrets

@@ -23,6 +23,7 @@ type fleetOptions struct {
 	format   string
 	stats    bool
 	fetch    fetchOptions
+	store    storeOptions
 	decrypt  decryptOptions
 }
 
@@ -46,6 +47,7 @@ func (o *fleetOptions) bind(c *cobra.Command, formats ...string) {
 	f.BoolVar(&o.fetch.offline, "offline", false, "take what would be fetched from the cache of earlier runs only")
 	f.BoolVar(&o.decrypt.on, "decrypt", false, "open SOPS ciphertext in memory, with the keys that sops finds: SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, sops/age/keys.txt")
 	f.StringArrayVar(&o.decrypt.files, "decrypt-key", nil, "open SOPS ciphertext with the age, SSH or armored PGP key in `FILE`, too; repeatable")
+	o.store.bind(c)
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.MarkFlagDirname("chdir")
 	c.PreRunE = func(*cobra.Command, []string) error { return o.check(formats) }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/bulkhead-dev/bulkhead/internal/cache"
 	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -22,6 +23,7 @@ type fleet struct {
 	erase    func()
 	charts   *charts
 	fetcher  *fetcher
+	store    *cache.Store // nil for none
 	stats    render.Stats // of all renders
 }
 
@@ -46,14 +48,19 @@ func (o *fleetOptions) open(s *streams) (*fleet, error) {
 		return nil, err
 	}
 	o.limitMemory()
+	if f.store, err = o.store.open(s); err != nil {
+		return nil, err
+	}
+	// the engine takes it from here, unless it is nil
 	f.charts = newCharts(o.parallel)
 	f.render.Charts = f.charts.render
 	return f, nil
 }
 
 // close ends what the fleet started.
-func (f *fleet) close() {
+func (f *fleet) close(ctx context.Context) {
 	f.charts.close()
+	f.closeStore(ctx)
 	if f.fetcher != nil {
 		_ = f.fetcher.client.Close()
 	}

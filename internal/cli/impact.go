@@ -117,7 +117,7 @@ func runImpact(ctx context.Context, o *impactOptions, s *streams) error {
 	if err != nil {
 		return err
 	}
-	defer f.close()
+	defer f.close(ctx)
 	x, err := f.compare(ctx, o.base, o.head)
 	if err != nil {
 		return err

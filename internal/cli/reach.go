@@ -57,7 +57,7 @@ func runReach(ctx context.Context, o *reachOptions, s *streams) error {
 	if err != nil {
 		return err
 	}
-	defer f.close()
+	defer f.close(ctx)
 	at, err := f.workspace.at(ctx, o.rev)
 	if err != nil {
 		return err

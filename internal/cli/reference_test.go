@@ -24,7 +24,7 @@ const reference = "../../docs/reference"
 // UPDATE=1, which is what go generate does, it writes them.
 func TestReference(t *testing.T) {
 	pages := map[string][]byte{"commands.md": commandsPage()}
-	for name, doc := range map[string]any{"render": &RenderDocument{}, "impact": &review.Review{}, "reach": &ReachDocument{}, "version": &VersionDocument{}} {
+	for name, doc := range map[string]any{"render": &RenderDocument{}, "impact": &review.Review{}, "reach": &ReachDocument{}, "version": &VersionDocument{}, "cache-stat": &CacheStatDocument{}, "cache-clear": &CacheClearDocument{}} {
 		pages[name+".schema.json"] = schemaOf(t, name, doc)
 	}
 	for name, want := range pages {

@@ -51,7 +51,7 @@ func runRender(ctx context.Context, o *renderOptions, s *streams) error {
 	if err != nil {
 		return err
 	}
-	defer f.close()
+	defer f.close(ctx)
 	at, err := f.workspace.at(ctx, o.rev)
 	if err != nil {
 		return err

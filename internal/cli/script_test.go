@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,6 +22,11 @@ import (
 
 func TestMain(m *testing.M) {
 	sandbox.Main(cli.Jobs())
+	if !strings.HasPrefix(filepath.Base(os.Args[0]), "bulkhead") { // the user's own cache is no part of tests
+		if err := os.Setenv("BULKHEAD_CACHE", "off"); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){
 		"bulkhead": func() {
 			os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
@@ -56,6 +62,7 @@ func TestScript(t *testing.T) {
 				{"GIT_COMMITTER_EMAIL", "a@acme.example"},
 				{"GIT_COMMITTER_DATE", "2025-03-03T09:00:00Z"},
 				{"BULKHEAD_SALT", "test"},
+				{"BULKHEAD_CACHE", filepath.Join(e.WorkDir, ".cache", "renders")},
 			} {
 				e.Setenv(v[0], v[1])
 			}
