@@ -36,6 +36,7 @@ type Cache struct {
 	inspect     *inspector
 	slots       chan struct{}
 
+	evaluated                              [2]atomic.Int64 // asked for, run
 	asked, run, substitutions, substituted atomic.Int64
 	releasesAsked, releasesRun             atomic.Int64
 	recalled                               atomic.Int64 // from the Store
@@ -91,6 +92,7 @@ func (c *Cache) compact(a *Applier) {
 
 // reused counts the work that an evaluation would have asked for.
 func (c *Cache) reused(ev *evaluation) {
+	c.evaluated[0].Add(1)
 	if ev.applier.build != nil || ev.applier.again != nil {
 		c.asked.Add(1)
 	}
@@ -101,6 +103,7 @@ func (c *Cache) reused(ev *evaluation) {
 
 func (c *Cache) stats() Stats {
 	return Stats{
+		Evaluations: int(c.evaluated[0].Load()), EvaluationsRun: int(c.evaluated[1].Load()),
 		Builds: int(c.asked.Load()), BuildsRun: int(c.run.Load()),
 		Substitutions: int(c.substitutions.Load()), Substituted: int(c.substituted.Load()),
 		Releases: int(c.releasesAsked.Load()), ReleasesRun: int(c.releasesRun.Load()),
@@ -109,6 +112,7 @@ func (c *Cache) stats() Stats {
 
 func (s Stats) minus(o Stats) Stats {
 	return Stats{
+		Evaluations: s.Evaluations - o.Evaluations, EvaluationsRun: s.EvaluationsRun - o.EvaluationsRun,
 		Builds: s.Builds - o.Builds, BuildsRun: s.BuildsRun - o.BuildsRun,
 		Substitutions: s.Substitutions - o.Substitutions, Substituted: s.Substituted - o.Substituted,
 		Releases: s.Releases - o.Releases, ReleasesRun: s.ReleasesRun - o.ReleasesRun,

@@ -84,6 +84,8 @@ type evaluator struct {
 
 // evaluate does for one applier what its controller would.
 func (e *engine) evaluate(ctx context.Context, n *node, st *state) *evaluation {
+	e.cache.evaluated[0].Add(1)
+	e.cache.evaluated[1].Add(1)
 	out := &evaluation{node: n, body: hashOf(n.object), ground: e.ground(n.home)}
 	out.applier = &Applier{Applier: n.id, Home: n.home, Root: n.root, Target: n.home, State: Built, Chain: n.chain}
 	v := &evaluator{e: e, ctx: ctx, ask: &asker{state: st}, out: out}

@@ -168,3 +168,61 @@ func (s *memoryStore) Put(key [32]byte, value []byte) {
 }
 
 func (s *memoryStore) Replace(key [32]byte, value []byte) { s.Put(key, value) }
+
+// TestRecordsAreUsed: a second run evaluates nothing, and one after a change what rests on it.
+func TestRecordsAreUsed(t *testing.T) {
+	files := fleetgen.Generate(fleetgen.Options{Clusters: 3, Tenants: 4})
+	store := &memoryStore{}
+	work := func(files map[string]string) Stats {
+		r, err := Fleet(t.Context(), Repository{Tree: tree.FromMap(files)}, Options{Cache: &Cache{Store: store}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Stats
+	}
+	first := work(files)
+	if first.EvaluationsRun < first.Evaluations || first.BuildsRun == 0 {
+		t.Errorf("the first run: %+v", first)
+	}
+	if again := work(files); again.EvaluationsRun != 0 || again.BuildsRun != 0 || again.Evaluations != first.Evaluations {
+		t.Errorf("the second run: %+v, want nothing run", again)
+	}
+	changed := fleetgen.Replace(files, "apps/base/t002/service.yaml", "port: 80\n", "port: 81\n")
+	if after := work(changed); after.EvaluationsRun != 3 || after.BuildsRun != 2 {
+		t.Errorf("a change of one base: %+v, want 3 evaluations run, with 2 builds", after)
+	}
+}
+
+// brokenStore gives back something else than was put there.
+type brokenStore struct {
+	memoryStore
+	how func([]byte) []byte
+}
+
+func (s *brokenStore) Get(ctx context.Context, key [32]byte) []byte {
+	return s.how(slices.Clone(s.memoryStore.Get(ctx, key)))
+}
+
+// TestBrokenStore: what cannot be read is made again.
+func TestBrokenStore(t *testing.T) {
+	repo := Repository{Tree: tree.FromMap(fleetgen.Generate(fleetgen.Options{Clusters: 2, Tenants: 2}))}
+	want := mustRender(t, repo, Options{})
+	for name, how := range map[string]func([]byte) []byte{
+		"cut":     func(data []byte) []byte { return data[:len(data)/2] },
+		"longer":  func(data []byte) []byte { return append(data, 1, 2, 3) },
+		"nothing": func([]byte) []byte { return []byte{} },
+		"answer":  func([]byte) []byte { return []byte{answer, 0xff} },
+		"asking":  func([]byte) []byte { return []byte{questions, 0xff, 0xff, 0xff, 0xff, 0x0f, 1} },
+		"always the same question": func([]byte) []byte {
+			return asking(questions, tree.Trace{{Path: "x", Kind: tree.Content}})
+		},
+		"zeros": func(data []byte) []byte { return make([]byte, len(data)) },
+	} {
+		store := &brokenStore{how: how}
+		for range 2 {
+			if diff := cmp.Diff(want, mustRender(t, repo, Options{Cache: &Cache{Store: store}})); diff != "" {
+				t.Fatalf("%s (-without +with the store):\n%s", name, diff)
+			}
+		}
+	}
+}

@@ -57,6 +57,13 @@ type pack struct {
 	open weak.Pointer[[]byte]
 }
 
+func (p *pack) text(from, to int) []byte {
+	if all := p.texts(); to <= len(all) {
+		return all[from:to]
+	}
+	return nil
+}
+
 func (p *pack) texts() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,7 +93,7 @@ func (r *reader) open() bool {
 		at = to
 		body, ok := r.c.bodies.Load(h)
 		if !ok {
-			body, _ = r.c.bodies.LoadOrStore(h, object.Saved(h, func() []byte { return p.texts()[from:to] }))
+			body, _ = r.c.bodies.LoadOrStore(h, object.Saved(h, func() []byte { return p.text(from, to) }))
 		}
 		r.bodies[i], _ = body.(*object.Body)
 	}

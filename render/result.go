@@ -213,6 +213,9 @@ type Note struct {
 
 // Stats counts the work done. Shared and Reused builds cost nothing.
 type Stats struct {
+	Evaluations    int `json:"evaluations"`    // of appliers, asked for
+	EvaluationsRun int `json:"evaluationsRun"` // run: the others were found to hold
+
 	Builds        int `json:"builds"`        // asked for
 	BuildsRun     int `json:"buildsRun"`     // run
 	Substitutions int `json:"substitutions"` // asked for, one per object with variables

@@ -108,7 +108,7 @@ func (c *Cache) keepOrigins(b *build) {
 
 func (s *savedItem) item() *item {
 	sharing := func() (out resid.ResId) {
-		_ = sharingSchema(func() error {
+		_ = sharingSchema(false, func() error {
 			out = resid.NewResIdWithNamespace(resid.NewGvk(s.Group, s.Version, s.Kind), s.Name, s.Namespace)
 			return nil
 		})

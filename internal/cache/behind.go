@@ -12,6 +12,8 @@ type item struct {
 	name  string
 	entry []byte
 	size  int64
+
+	replace bool // what is there under that key may be something else
 }
 
 // behind is a bounded queue with some workers, which live as long as there is work.

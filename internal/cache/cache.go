@@ -178,20 +178,25 @@ func (s *Store) distant(ctx context.Context, names *secrets) []byte {
 // Put keeps value, which must not change afterwards. It waits for neither disk nor network,
 // and what cannot be kept is lost in silence, or with one warning. Equal keys have equal
 // values: the second of two is not written.
-func (s *Store) Put(key [32]byte, value []byte) {
+func (s *Store) Put(key [32]byte, value []byte) { s.put(key, value, false) }
+
+// Replace is Put of a value that changes with time: the newest counts.
+func (s *Store) Replace(key [32]byte, value []byte) { s.put(key, value, true) }
+
+func (s *Store) put(key [32]byte, value []byte, replace bool) {
 	if value == nil {
 		value = []byte{} // nil would say that there is none
 	}
 	s.mu.Lock()
 	_, twice := s.pending[key]
-	if !twice {
+	if !twice || replace {
 		s.pending[key] = value
 	}
 	s.mu.Unlock()
-	if twice {
+	if twice && !replace {
 		return
 	}
-	if len(value) > MaxValue || !s.behind.add(item{key: &key, value: value, size: int64(len(value))}) {
+	if len(value) > MaxValue || !s.behind.add(item{key: &key, value: value, size: int64(len(value)), replace: replace}) {
 		s.dropped.Add(1)
 		s.forget(key)
 	}
@@ -224,7 +229,7 @@ func (s *Store) write(it item) {
 		s.dropped.Add(1)
 	}
 	if s.remote != nil {
-		s.remote.put(name, entry)
+		s.remote.put(name, entry, it.replace)
 	}
 }
 

@@ -159,11 +159,11 @@ func (r *remote) note(name string) {
 func (r *remote) damaged(name string) { r.note(name) }
 
 // put leaves an entry for upload.
-func (r *remote) put(name string, entry []byte) {
+func (r *remote) put(name string, entry []byte, replace bool) {
 	if r.readOnly || r.noWrite.Load() {
 		return
 	}
-	if !r.behind.add(item{name: name, entry: entry, size: int64(len(entry))}) {
+	if !r.behind.add(item{name: name, entry: entry, size: int64(len(entry)), replace: replace}) {
 		r.dropped.Add(1)
 	}
 }
@@ -187,7 +187,7 @@ func (r *remote) upload(it item) {
 	}
 }
 
-// write uploads an entry that the bucket does not have. Put reports whether it came to that.
+// write uploads an entry that the bucket does not have, or has to have anew. Put reports whether it came to that.
 func (r *remote) write(ctx context.Context, it item) (put bool, err error) {
 	b, err := r.connected(ctx)
 	if err != nil {
@@ -197,7 +197,7 @@ func (r *remote) write(ctx context.Context, it item) (put bool, err error) {
 	known := r.absent[it.name]
 	delete(r.absent, it.name)
 	r.mu.Unlock()
-	if !known {
+	if !known && !it.replace {
 		if there, err := b.Exists(ctx, objectName(it.name)); err != nil || there {
 			return false, err
 		}

@@ -51,7 +51,9 @@ func (o *fleetOptions) open(s *streams) (*fleet, error) {
 	if f.store, err = o.store.open(s); err != nil {
 		return nil, err
 	}
-	// the engine takes it from here, unless it is nil
+	if id := engineID(); f.store != nil && id != "" {
+		f.render.Cache.Store, f.render.Cache.Engine = f.store, id
+	}
 	f.charts = newCharts(o.parallel)
 	f.render.Charts = f.charts.render
 	return f, nil
@@ -140,6 +142,8 @@ func (f *fleet) at(ctx context.Context, at *snapshot, before *render.Result) (*r
 	if err != nil {
 		return nil, err
 	}
+	f.stats.Evaluations += r.Stats.Evaluations
+	f.stats.EvaluationsRun += r.Stats.EvaluationsRun
 	f.stats.Builds += r.Stats.Builds
 	f.stats.BuildsRun += r.Stats.BuildsRun
 	f.stats.Substitutions += r.Stats.Substitutions
@@ -154,8 +158,8 @@ func (f *fleet) at(ctx context.Context, at *snapshot, before *render.Result) (*r
 func (f *fleet) tellStats() {
 	if f.opts.stats {
 		n := f.stats
-		_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %d of %d builds run, %d of %d substitutions, %d of %d releases rendered, %s\n",
-			n.BuildsRun, n.Builds, n.Substituted, n.Substitutions, n.ReleasesRun, n.Releases, phrase.Count(n.Rounds, "round"))
+		_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %d of %d appliers evaluated, %d of %d builds run, %d of %d substitutions, %d of %d releases rendered, %s\n",
+			n.EvaluationsRun, n.Evaluations, n.BuildsRun, n.Builds, n.Substituted, n.Substitutions, n.ReleasesRun, n.Releases, phrase.Count(n.Rounds, "round"))
 		if f.fetcher != nil {
 			s := f.fetcher.client.Stats()
 			_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %s, %s received, %s from the cache\n",
