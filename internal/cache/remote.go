@@ -25,7 +25,7 @@ type remote struct {
 	warn     func(string)
 
 	behind  *behind
-	run     context.Context //nolint:containedctx // uploads outlive the call that asked for them
+	run     context.Context // uploads outlive the call that asked for them
 	cancel  context.CancelFunc
 	opening sync.Once
 	ready   chan struct{} // closed when bucket and err are set

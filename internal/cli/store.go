@@ -108,7 +108,7 @@ func (o *storeOptions) open(s *streams) (*cache.Store, error) {
 		s.note("the shared cache is not used, as there is no folder beside it: --cache DIR names one")
 	}
 	if dir == "" || homeless != nil {
-		return nil, nil // without a home every run computes everything
+		return nil, nil //nolint:nilerr // without a home every run computes everything
 	}
 	opts := cache.Options{
 		Dir: dir, Limit: limit, Secret: []byte(os.Getenv("BULKHEAD_CACHE_SECRET")), RemoteReadOnly: readOnly,
