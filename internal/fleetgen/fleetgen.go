@@ -22,6 +22,10 @@ const ObjectsPerCluster = 3
 // Kustomization and the eight objects of its base.
 const ObjectsPerTenant = 10
 
+// ObjectsPerRelease is what a HelmRelease adds on each cluster: itself, and the
+// Deployment and the Service that its chart renders to.
+const ObjectsPerRelease = 3
+
 // Options says how large a fleet is. The zero value is the fleet of the
 // benchmarks, 100 clusters of 20 tenants.
 type Options struct {
@@ -38,6 +42,9 @@ type Options struct {
 	// URL is the repository's own, which every sync names. Unset:
 	// https://git.example.com/acme/fleet.git.
 	URL string
+	// Releases gives every tenth tenant, from the first on, a HelmRelease of the
+	// repository's own chart charts/cache.
+	Releases bool
 }
 
 // withDefaults fills what is not set.
@@ -69,8 +76,19 @@ func (o Options) Environment(i int) string {
 // Objects is how many objects all clusters render to.
 func (o Options) Objects() int {
 	o = o.withDefaults()
-	return o.Clusters * (ObjectsPerCluster + o.Tenants*ObjectsPerTenant)
+	return o.Clusters * (ObjectsPerCluster + o.Tenants*ObjectsPerTenant + o.releases()*ObjectsPerRelease)
 }
+
+// releases is how many HelmReleases a cluster has.
+func (o Options) releases() int {
+	if !o.Releases {
+		return 0
+	}
+	return (o.Tenants + releaseEvery - 1) / releaseEvery
+}
+
+// releaseEvery tenants, one brings a HelmRelease.
+const releaseEvery = 10
 
 // Cluster is the name of cluster number i, as in "c007".
 func Cluster(i int) string { return fmt.Sprintf("c%03d", i) }
@@ -85,6 +103,8 @@ var (
 	tenantFiles string
 	//go:embed files/overlay.txtar
 	overlayFiles string
+	//go:embed files/release.txtar
+	releaseFiles string
 )
 
 // Generate makes a fleet as files: slash paths from the repository's root to
@@ -96,6 +116,7 @@ var (
 //	apps/base/t000/...                  eight objects; four hold variables in every third tenant, else two
 //	apps/overlays/ENV/t000/...          patch, image tag, component
 //	components/common/...               labels
+//	charts/cache/...                    with Releases: a chart, and apps/base/t000/release.yaml
 func Generate(o Options) map[string]string {
 	o = o.withDefaults()
 	files := map[string]string{}
@@ -117,9 +138,13 @@ func Generate(o Options) map[string]string {
 		files["clusters/"+Cluster(i)+"/tenants.yaml"] = strings.Join(tenants, "---\n")
 	}
 	for j := range o.Tenants {
-		t := values{"tenant": Tenant(j), "port": fmt.Sprint(8000 + j), "region": "any", "owner": "platform@example.com"}
+		t := values{"tenant": Tenant(j), "port": fmt.Sprint(8000 + j), "region": "any", "owner": "platform@example.com", "release": ""}
 		if j%3 == 0 {
 			t["region"], t["owner"] = "${region}", Tenant(j)+"@${domain:=example.com}"
+		}
+		if o.Releases && j%releaseEvery == 0 {
+			t["release"] = "\n- release.yaml"
+			t.fill(files, releaseFiles)
 		}
 		t.fill(files, tenantFiles)
 		for k, env := range o.Environments {
