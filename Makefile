@@ -8,6 +8,10 @@ FUZZTIME ?= 20s
 BENCH    ?= .
 TIMEOUT  ?= 20m
 
+# make bench BENCH_SIZES=S,peers,M,L,XL BENCH_FLAGS=-write measures everything: hours.
+BENCH_SIZES ?= S,M
+BENCH_FLAGS ?=
+
 # Tests build much garbage and live for minutes: a third of their time goes when less of it is
 # collected. The limit keeps that from filling a small machine; bench measures without.
 export GOGC       ?= 400
@@ -54,6 +58,7 @@ test: ## all tests that need no lab: race detector, random order, expected outpu
 	@echo "==> test: go test -race -shuffle=on ./..., without the race detector for $(UNRACED) $(ENGINES)"
 	@go test -race -shuffle=on -skip '$(UPSTREAM)' -timeout $(TIMEOUT) $$(go list ./... $(patsubst %,| grep -v %$$,$(UNRACED) $(ENGINES)))
 	@go test -shuffle=on -timeout $(TIMEOUT) $(UNRACED:%=.%)
+	@cd test && go test -shuffle=on -timeout $(TIMEOUT) ./bench
 	@$(MAKE) --no-print-directory hermetic
 
 hermetic: ## test the root folders with no network, where unshare is allowed, but for what differential runs
@@ -105,9 +110,14 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
 	done
 
-bench: ## run the benchmarks that match BENCH (all)
+bench: ## run the benchmarks that match BENCH (all), then measure fleets of BENCH_SIZES (S,M), upstream beside us
 	@echo "==> bench: go test -bench '$(BENCH)'"
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+	@$(MAKE) --no-print-directory bench-fleets
+
+bench-fleets: build ## the second half of bench alone; BENCH_FLAGS=-write writes docs/explain/performance.md
+	@echo "==> bench-fleets: go run ./bench -sizes $(BENCH_SIZES) $(BENCH_FLAGS)"
+	@go run -C test ./bench -sizes $(BENCH_SIZES) $(BENCH_FLAGS)
 
 generate: ## rewrite the generated files
 	@echo "==> generate: go generate ./..."
@@ -162,4 +172,4 @@ $(TOOLS): tools/go.mod tools/go.sum
 	@go build -C tools -buildvcs=false -o ../.bin/ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
 
-.PHONY: help demo build test hermetic differential corpora lab e2e deploy browser charts golden fuzz bench generate generate-check fmt fmt-check lint vuln tools check clean
+.PHONY: help demo build test hermetic differential corpora lab e2e deploy browser charts golden fuzz bench bench-fleets generate generate-check fmt fmt-check lint vuln tools check clean
