@@ -51,7 +51,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.SetOutput(stderr)
 	f.StringVar(&o.sizes, "sizes", "S,M", "the fleets to measure, of "+strings.Join(fleetgen.Names(), ","))
 	f.StringVar(&o.output, "o", "text", "text or json")
-	f.StringVar(&o.from, "from", "", "begin with the results of an earlier run, a file of -o json; a fleet of -sizes replaces its own")
+	f.StringVar(&o.from, "from", "", "begin with the results of earlier runs, files of -o json; what is measured later replaces a fleet of its name")
 	f.StringVar(&o.bulkhead, "bulkhead", "../bin/bulkhead", "the program to measure")
 	f.StringVar(&o.tools, "tools", "../.bin/bench", "the folder that upstream's programs are built into")
 	f.StringVar(&o.docs, "docs", "../docs/explain", "the folder that -write writes to")
@@ -85,17 +85,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	r := report{}
-	if o.from != "" {
-		data, err := os.ReadFile(o.from)
-		if err != nil {
+	for _, name := range list(o.from) {
+		if err := r.read(name); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(data, &r); err != nil {
-			return fmt.Errorf("parse %s: %w", o.from, err)
-		}
 	}
-	names := slices.DeleteFunc(strings.Split(o.sizes, ","), func(name string) bool { return name == "" })
-	if len(names) > 0 {
+	if names := list(o.sizes); len(names) > 0 {
 		if err := o.measure(ctx, names, &r, stderr); err != nil {
 			return err
 		}
@@ -112,6 +107,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	_, err = io.WriteString(stdout, r.text())
 	return err
+}
+
+// list is what a flag names, between commas.
+func list(flag string) []string {
+	return slices.DeleteFunc(strings.Split(flag, ","), func(name string) bool { return name == "" })
 }
 
 // measure measures the named fleets and adds them to r.

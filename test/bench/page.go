@@ -26,7 +26,11 @@ func (r report) write(dir string) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	all, state := r.curves("impact: base", "impact: tenant")
-	if drawing := plot(all, "Impact, "+state+", from S to XL"); drawing != "" {
+	var names []string
+	for _, p := range all[0].points {
+		names = append(names, p.label)
+	}
+	if drawing := plot(all, "Impact, "+state+", of "+strings.Join(names, ", ")); drawing != "" {
 		if err := os.WriteFile(filepath.Join(dir, "performance.svg"), []byte(drawing), 0o644); err != nil { //nolint:gosec // G306: a page of the docs
 			return err
 		}

@@ -159,12 +159,14 @@ func (s series) draw(i int, x, y axis) string {
 		return ""
 	}
 	fmt.Fprintf(&b, `<path class="line %s" d="M%s"/>`+"\n", s.class, strings.Join(path, "L"))
-	dx, dy, anchor := -8.0, -8.0, "end" // lines rise: the first has its labels to the left above it, the second to the right below
-	if i > 0 {
-		dx, dy, anchor = 8, 18, "start"
-	}
 	for _, p := range s.points {
 		fmt.Fprintf(&b, `<circle class="d%d" cx="%.1f" cy="%.1f" r="4.5"/>`+"\n", i, x.place(p.x), y.place(p.y))
+		// Lines rise: the first, to the right, has its labels to the right below it, the
+		// other to the left above, where there is room.
+		dx, dy, anchor := 8.0, 18.0, "start"
+		if i > 0 && x.place(p.x) > x.at+70 {
+			dx, dy, anchor = -8, -8, "end"
+		}
 		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s %s s</text>`+"\n", x.place(p.x)+dx, y.place(p.y)+dy, anchor, p.label, seconds(p.y))
 	}
 	fmt.Fprintf(&b, `<circle class="d%d" cx="%d" cy="%d" r="4.5"/><text x="%d" y="%d">%s</text>`+"\n", i, plotWidth-300+150*i, 44, plotWidth-290+150*i, 48, s.name)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -49,6 +50,23 @@ func (r *report) add(f fleet) {
 	r.Fleets = append(r.Fleets, f)
 	order := fleetgen.Names()
 	slices.SortFunc(r.Fleets, func(a, b fleet) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
+}
+
+// read adds what a file of -o json holds.
+func (r *report) read(path string) error {
+	data, err := os.ReadFile(path) //nolint:gosec // G304: a flag names it
+	if err != nil {
+		return err
+	}
+	var earlier report
+	if err := json.Unmarshal(data, &earlier); err != nil {
+		return fmt.Errorf("parse %s: %w", path, err)
+	}
+	r.Machine = earlier.Machine
+	for _, f := range earlier.Fleets {
+		r.add(f)
+	}
+	return nil
 }
 
 // machine describes this one, and the program.

@@ -51,8 +51,12 @@ func sample(pid int) func() int64 {
 				return
 			case <-time.After(pause):
 				var sum int64
+				own := command(pid)
 				for _, child := range children(pid) {
-					sum += resident(child)
+					// Until it has become another program a child shows its parent's memory.
+					if command(child) != own {
+						sum += resident(child)
+					}
 				}
 				peak = max(peak, sum)
 			}
@@ -82,6 +86,15 @@ func children(pid int) []int {
 		}
 	}
 	return out
+}
+
+// command is the command line of a process; "" when it has ended.
+func command(pid int) string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return ""
+	}
+	return string(data)
 }
 
 // resident is the memory of a process in bytes; 0 when it has ended.

@@ -35,6 +35,9 @@ func (p peer) CPU() float64 { return p.Cost.CPU / p.share() }
 // Wall is the same for wall time.
 func (p peer) Wall() float64 { return p.Cost.Wall / p.share() }
 
+// flux is the row of the program in the folder fluxbuild.
+const flux = "Flux's library"
+
 // tools are the upstream programs.
 type tools struct{ kustomize, fluxbuild string }
 
@@ -82,7 +85,7 @@ func (t tools) peers(ctx context.Context, f fleetgen.Fleet, clusters int, dir st
 	for _, p := range []struct {
 		name     string
 		commands [][]string
-	}{{"kustomize build", commands}, {"flux build", [][]string{fluxbuild}}} {
+	}{{"kustomize build", commands}, {flux, [][]string{fluxbuild}}} {
 		u, err := measure(ctx, spec{Dir: dir, Commands: p.commands})
 		if err != nil {
 			return nil, err
@@ -90,7 +93,7 @@ func (t tools) peers(ctx context.Context, f fleetgen.Fleet, clusters int, dir st
 		if u.Code != 0 {
 			return nil, fmt.Errorf("%s: %s: exit code %d: %s", f.Name, p.name, u.Code, u.Stderr)
 		}
-		if p.name == "flux build" && !strings.HasPrefix(u.Head, fmt.Sprintf("%d builds,", want)) {
+		if p.name == flux && !strings.HasPrefix(u.Head, fmt.Sprintf("%d builds,", want)) {
 			return nil, fmt.Errorf("%s: %s: %q, want %d builds", f.Name, p.name, u.Head, want)
 		}
 		c := cost{Runs: 1, Wall: u.Wall, CPU: u.CPU, PeakBytes: u.Peak, Asked: want, Run: want}
