@@ -36,7 +36,7 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 	final := index{}
 	e.rename(evals)
 	circles := dependencies(evals)
-	for _, entry := range e.fleet.entries {
+	for _, entry := range e.evaluated() {
 		c := get(entry.Cluster)
 		if c.Entry == nil {
 			c.Entry = entry
@@ -55,7 +55,7 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 			final.add(o.Origin.Cluster, o)
 		}
 	}
-	r := &Result{Notes: e.fleet.notes}
+	r := &Result{Notes: e.fleet.notes, Entries: e.fleet.sorted()}
 	for _, name := range slices.Sorted(maps.Keys(clusters)) {
 		c := clusters[name]
 		c.Profile = e.profile(&asker{state: &state{fresh: final}}, name, kustomizeController)

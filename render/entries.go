@@ -141,16 +141,16 @@ func (f *fleet) carry(t *tree.Tree, before *Result) {
 	if before == nil {
 		return
 	}
-	for _, c := range before.Clusters {
-		if c.Entry == nil || slices.Contains(f.names(), c.Name) {
+	for _, e := range before.Entries { // of several of a cluster, the first
+		if slices.Contains(f.names(), e.Cluster) {
 			continue
 		}
-		s, err := t.Stat(path.Join(c.Entry.Prefix, c.Entry.Path))
-		if err != nil || !s.IsDir() || c.Entry.Path == "." {
+		s, err := t.Stat(path.Join(e.Prefix, e.Path))
+		if err != nil || !s.IsDir() || e.Path == "." {
 			continue
 		}
-		f.entries = append(f.entries, c.Entry)
-		f.notes = append(f.notes, Note{c.Name, "its sync is no longer in the repository; Flux on it goes on with " + c.Entry.Path})
+		f.entries = append(f.entries, e)
+		f.notes = append(f.notes, Note{e.Cluster, "its sync is no longer in the repository; Flux on it goes on with " + e.Path})
 	}
 }
 

@@ -46,6 +46,9 @@ type Options struct {
 	// sync is gone from this one is still rendered as long as its entry folder is
 	// there: Flux on it goes on with that folder.
 	Before *Result
+	// Skip tells clusters whose entry points are not evaluated; nil for none. They are known all the same: what they
+	// sync from, and by what name. See [Shard].
+	Skip func(cluster string) bool
 	// Variables by cluster, for what substituteFrom reads and Git does not hold.
 	Variables map[string]map[string]string
 	// Sources are further repositories, by URL.

@@ -191,7 +191,7 @@ func (e *engine) level(ctx context.Context, nodes []*node, st *state, last map[n
 func (e *engine) roots() []*node {
 	var out []*node
 	seen := map[nodeKey]bool{}
-	for _, entry := range e.fleet.entries {
+	for _, entry := range e.evaluated() {
 		body := object.NewBody(entry.rootObject())
 		o, err := object.New(body, object.Origin{Cluster: entry.Cluster, File: entry.File})
 		if err != nil {

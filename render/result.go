@@ -15,6 +15,7 @@ import (
 // Result is what Flux would apply on every cluster of a fleet.
 type Result struct {
 	Clusters []*Cluster // sorted by name
+	Entries  []*Entry   // where clusters start, also those that [Options] skips, sorted by cluster
 	Notes    []Note     // about the fleet as a whole, in a stable order
 	Stats    Stats
 }
@@ -264,6 +265,11 @@ func (r *Result) Cluster(name string) *Cluster {
 		return nil
 	}
 	return r.Clusters[i]
+}
+
+// Has reports whether there is a cluster of that name, also one that [Options] skips.
+func (r *Result) Has(name string) bool {
+	return r.Cluster(name) != nil || slices.ContainsFunc(r.Entries, func(e *Entry) bool { return e.Cluster == name })
 }
 
 // Applier returns the applier of c with that identity, or nil.
