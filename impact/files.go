@@ -61,7 +61,7 @@ func (p *pair) files(changed []string) (waits []Wait, unread []string) {
 		waits = append(waits, *w)
 	}
 	slices.SortFunc(waits, func(a, b Wait) int {
-		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Source.Revision, b.Source.Revision))
+		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Source.Revision, b.Source.Revision), cmp.Compare(a.Source.URL, b.Source.URL))
 	})
 	if p.before.copies() || p.after.copies() {
 		return waits, nil

@@ -17,7 +17,7 @@ func groups(clusters []*Cluster) []*Group {
 	var out []*Group
 	for _, c := range clusters {
 		for _, ch := range c.Changes {
-			k := likeness(ch)
+			k := ch.Likeness()
 			g := byKey[k]
 			if g == nil {
 				g = &Group{}
@@ -36,8 +36,8 @@ func groups(clusters []*Cluster) []*Group {
 	return out
 }
 
-// likeness is equal for changes that are the same.
-func likeness(ch *Change) string {
+// Likeness is equal for changes that are the same. It may hold secrets.
+func (ch *Change) Likeness() string {
 	what := ""
 	switch ch.Kind {
 	case Added:

@@ -48,6 +48,15 @@ func (r *Redactor) String() string { return "[redactor]" }
 // GoString shows no salt.
 func (r *Redactor) GoString() string { return "[redactor]" }
 
+// Digest is the same for the same text from redactors with one salt: 32 hexadecimal digits of an
+// HMAC-SHA-256, which is that of no mark. It says nothing of a text that cannot be guessed together with the salt.
+func (r *Redactor) Digest(text string) string {
+	h := hmac.New(sha256.New, r.salt)
+	h.Write([]byte("digest\x00"))
+	h.Write([]byte(text))
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
 // mark stands for a secret text.
 func (r *Redactor) mark(secret string) string {
 	h := hmac.New(sha256.New, r.salt)

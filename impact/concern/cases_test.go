@@ -64,6 +64,7 @@ func judged(t *testing.T, c *fleetcase.Case) string {
 		}
 		f.Concerns[left] = right
 	}
+	f.Trees = []*tree.Tree{tree.FromBlobs(c.After)}
 	j := concern.New(f, nil, after)
 	var out bytes.Buffer
 	for _, cl := range after.Clusters {
@@ -88,7 +89,7 @@ func judged(t *testing.T, c *fleetcase.Case) string {
 	}
 	slices.Sort(files)
 	for _, p := range files {
-		of, why := j.OfFile(p)
+		of, why := concern.OfFile([]concern.File{j.File(p)})
 		fmt.Fprintf(&out, "file %s %s: %s\n", p, of, why)
 	}
 	return out.String()

@@ -12,6 +12,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // Concern is whose an object is: "platform", "cluster" or "tenant/NAME".
@@ -44,6 +45,12 @@ func parse(text string) (Concern, bool) {
 	return c, tenant || c == Platform || c == Cluster
 }
 
+// Valid reports whether it is one of the concerns.
+func (c Concern) Valid() bool {
+	_, ok := parse(string(c))
+	return ok
+}
+
 // Fleet is what the hub's documents say of whose things are. The zero value says nothing.
 type Fleet struct {
 	// Tenants by name. Of their documents only spec.environments and spec.repository.url are read;
@@ -58,6 +65,8 @@ type Fleet struct {
 	EnvironmentLabel string
 	// Clusters that are declared.
 	Clusters []v1alpha1.Cluster
+	// Trees are the repository under review on both sides: the names of folders of tenants are read off them.
+	Trees []*tree.Tree
 }
 
 // Judge says whose objects and files are. It remembers what it found out, and is not for
@@ -68,7 +77,7 @@ type Judge struct {
 	tenants  tenants
 	labels   map[string]map[string]string // of the declared clusters
 	view     *view
-	platform map[string]string // tenants by label that Flux itself is of -> the object that says so
+	platform map[team]string // tenants by label that Flux itself is of -> the object that says so
 	spokes   map[spokeKey]verdict
 	readers  map[string]reader
 	known    map[string]bool                        // tenants with a document or a folder
@@ -94,6 +103,7 @@ type verdict struct {
 	concern Concern
 	why     string
 	by      evidence
+	alone   string // it holds as long as no other cluster reads this file; "" when it holds anyway
 }
 
 // evidence tells the concerns map, which nothing refines, from the rest.
@@ -111,6 +121,10 @@ func (j *Judge) Of(ch *impact.Change) (Concern, string) {
 	v := j.of(j.subject(ch))
 	return v.concern, v.why
 }
+
+// Whose is [Judge.Of] for a change of a part of the fleet: also what holds when a cluster of another part
+// reads a file that so far looks like that of one cluster alone.
+func (j *Judge) Whose(ch *impact.Change) Whose { return j.whose(j.subject(ch)) }
 
 func (j *Judge) of(s *subject) verdict {
 	for _, rule := range []func(*subject) verdict{j.byPattern, j.byDocument, j.byLabel, j.bySource, j.byFolder, j.byCluster} {
@@ -171,29 +185,4 @@ func (s *subject) self() *render.Applier {
 		return nil
 	}
 	return s.side.made(s.cluster, object.Applier{Kind: s.id.Kind, Namespace: s.id.Namespace, Name: s.id.Name})
-}
-
-// OfFile says whose a file of the repository under review is, and why. Paths are from the
-// repository's root. A file that no rule names is the tenant's whose objects alone come from it, or depend on it, else
-// the platform's.
-func (j *Judge) OfFile(file string) (Concern, string) {
-	s := &subject{file: file, side: j.view.after}
-	if v := j.byPattern(s); v.given() {
-		return v.concern, v.why
-	}
-	if v := j.tenants.declared(file); v.given() {
-		return v.concern, v.why
-	}
-	if v := j.tenantFile(file); v.given() {
-		return v.concern, v.why
-	}
-	for _, cluster := range j.view.names {
-		if v := j.ofCluster(cluster, file); v.given() {
-			return v.concern, v.why
-		}
-	}
-	if v := j.byReaders(file); v.given() {
-		return v.concern, v.why
-	}
-	return Platform, "file " + file + " is of no tenant and of no cluster alone"
 }

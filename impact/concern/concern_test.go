@@ -51,7 +51,7 @@ func TestPatterns(t *testing.T) {
 		"apps/b/web/x.yaml": "tenant/x", "applications/x.yaml": "platform", "glue.yaml": "cluster", "x/y/glue.yaml": "cluster",
 		"vars/1.yaml": "platform", "a+b(/c": "tenant/odd", "bad/x": "platform",
 	} {
-		if got, why := j.OfFile(file); got != want || why == "" {
+		if got, why := concern.OfFile([]concern.File{j.File(file)}); got != want || why == "" {
 			t.Errorf("%s is of %s (%s), want %s", file, got, why, want)
 		}
 	}
@@ -76,7 +76,7 @@ func FuzzTenant(f *testing.F) {
 		if c, why := j.Of(&impact.Change{ID: o.ID, After: o}); c == "" || why == "" {
 			t.Errorf("%q because %q", c, why)
 		}
-		if c, why := j.OfFile(url); c == "" || why == "" {
+		if c, why := concern.OfFile([]concern.File{j.File(url)}); c == "" || why == "" {
 			t.Errorf("file %q: %q because %q", url, c, why)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // tenantFolders hold a folder or a file for each tenant.
@@ -70,7 +71,7 @@ func (j *Judge) tenantFolder(file, what string) verdict {
 // tenantBelow is the name of the tenant that the rest of a path is of, or "".
 func (j *Judge) tenantBelow(parts []string) string {
 	for _, dir := range parts[:len(parts)-1] {
-		if j.tenants.names[dir] || !generic(dir) && !isEnvironment(dir) && j.view.cluster(dir) == nil {
+		if j.tenants.names[dir] || !generic(dir) && !isEnvironment(dir) && !j.view.known[dir] {
 			return dir
 		}
 	}
@@ -84,29 +85,33 @@ func (j *Judge) tenantBelow(parts []string) string {
 			return name
 		}
 	}
-	if len(parts) == 1 && stem != "" && !generic(stem) && !isEnvironment(stem) && j.view.cluster(stem) == nil {
+	if len(parts) == 1 && stem != "" && !generic(stem) && !isEnvironment(stem) && !j.view.known[stem] {
 		return stem
 	}
 	return ""
 }
 
-// folders are the names of the folders that lie in a tenants' folder, of files that are read.
+// folders are the names of the folders that lie in a tenants' folder, on either side.
 func (j *Judge) folders() map[string]bool {
 	if j.known != nil {
 		return j.known
 	}
 	j.known = map[string]bool{}
-	for _, t := range j.view.traces {
-		for _, r := range t.reads {
-			parts := strings.Split(r.Path, "/")
+	for _, t := range j.fleet.Trees {
+		_ = t.Walk(".", func(p string, e tree.Entry) error { // what cannot be read names nobody
+			if !e.IsDir() {
+				return nil
+			}
+			parts := strings.Split(p, "/")
 			i := slices.IndexFunc(parts, func(p string) bool { return slices.Contains(tenantFolders, p) })
-			for i >= 0 && i+1 < len(parts)-1 {
-				if i++; !generic(parts[i]) && !isEnvironment(parts[i]) && j.view.cluster(parts[i]) == nil {
+			for i >= 0 && i+1 < len(parts) {
+				if i++; !generic(parts[i]) && !isEnvironment(parts[i]) && !j.view.known[parts[i]] {
 					j.known[parts[i]] = true
 					break
 				}
 			}
-		}
+			return nil
+		})
 	}
 	return j.known
 }
@@ -132,9 +137,9 @@ func (j *Judge) ofCluster(cluster, file string) verdict {
 	for _, folder := range j.view.entries(cluster) {
 		if inside, ok := cutFolder(file, folder); ok && folder != "." {
 			if strings.HasPrefix(inside, "flux-system/") {
-				return verdict{concern: Platform, why: "file " + file + " is part of Flux itself"}
+				return verdict{concern: Platform, why: "file " + file + " is part of Flux itself", alone: file}
 			}
-			return verdict{concern: Cluster, why: "file " + file + " is in folder " + folder + " of cluster " + cluster}
+			return verdict{concern: Cluster, why: "file " + file + " is in folder " + folder + " of cluster " + cluster, alone: file}
 		}
 	}
 	parts := strings.Split(file, "/")
@@ -142,9 +147,9 @@ func (j *Judge) ofCluster(cluster, file string) verdict {
 	parts[last] = strings.TrimSuffix(parts[last], path.Ext(parts[last]))
 	if i := slices.Index(parts, cluster); i >= 0 && cluster != "root" {
 		if i == last {
-			return verdict{concern: Cluster, why: "file " + file + " is named like cluster " + cluster}
+			return verdict{concern: Cluster, why: "file " + file + " is named like cluster " + cluster, alone: file}
 		}
-		return verdict{concern: Cluster, why: "file " + file + " is in a folder named like cluster " + cluster}
+		return verdict{concern: Cluster, why: "file " + file + " is in a folder named like cluster " + cluster, alone: file}
 	}
 	return verdict{}
 }

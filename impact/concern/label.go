@@ -2,8 +2,6 @@ package concern
 
 import (
 	"cmp"
-	"maps"
-	"slices"
 
 	"github.com/bulkhead-dev/bulkhead/object"
 )
@@ -17,12 +15,12 @@ const tenantLabel = "toolkit.fluxcd.io/tenant"
 // namespace. The entry point's own applier is not asked: all of a cluster comes from it. What another repository says of
 // itself is not believed.
 func (j *Judge) byLabel(s *subject) verdict {
-	if v := j.labelled(s.object, ""); v.given() && !s.foreign {
+	if v := j.labelled(s, s.object, ""); v.given() && !s.foreign {
 		return v
 	}
 	for i := len(s.chain) - 1; i > 0; i-- {
 		o := s.side.object(s.chain[i])
-		if v := j.labelled(o, s.chain[i].String()); v.given() {
+		if v := j.labelled(s, o, s.chain[i].String()); v.given() {
 			return v
 		}
 	}
@@ -31,13 +29,13 @@ func (j *Judge) byLabel(s *subject) verdict {
 		if o != nil && s.foreign && s.object != nil && o.Origin.Owner() == s.object.Origin.Owner() {
 			return verdict{}
 		}
-		return j.labelled(o, "Namespace/"+ns)
+		return j.labelled(s, o, "Namespace/"+ns)
 	}
 	return verdict{}
 }
 
 // labelled is what the label of an object says; name is "" for the object in question.
-func (j *Judge) labelled(o *object.Object, name string) verdict {
+func (j *Judge) labelled(s *subject, o *object.Object, name string) verdict {
 	value := tenantOf(o)
 	if value == "" {
 		return verdict{}
@@ -49,7 +47,7 @@ func (j *Judge) labelled(o *object.Object, name string) verdict {
 	if j.tenants.names[value] {
 		return verdict{concern: Tenant(value), why: why}
 	}
-	if by := j.platform[value]; by != "" {
+	if by := j.teamOf(s, value); by != "" {
 		return verdict{concern: Platform, why: why + " is " + value + ", as that of " + by}
 	}
 	if value == string(Platform) {
@@ -75,24 +73,36 @@ func (s *side) namespace(cluster, name string) *object.Object {
 	return o
 }
 
-// platformTeams are the tenants, by label, that Flux itself is of: its namespace, or the sync.
-func (j *Judge) platformTeams() map[string]string {
-	teams := map[string]string{}
+// team is a tenant by label on a cluster.
+type team struct{ cluster, name string }
+
+// teamOf names the object that says that Flux itself is of a team, on the cluster of s or on the one that leads there; "" for
+// none. What other clusters have is not asked: the answer for a cluster is the same with and without them.
+func (j *Judge) teamOf(s *subject, name string) string {
+	by := j.platform[team{s.cluster, name}]
+	if by == "" && len(s.chain) > 0 {
+		by = j.platform[team{s.chain[0].Root, name}]
+	}
+	return by
+}
+
+// platformTeams are the tenants, by label, that Flux itself is of on each cluster: its namespace, or the sync.
+func (j *Judge) platformTeams() map[team]string {
+	teams := map[team]string{}
 	for _, s := range []*side{j.view.after, j.view.before} {
-		for _, name := range slices.Sorted(maps.Keys(s.clusters)) {
-			c := s.clusters[name]
+		for name, c := range s.clusters {
 			if c.Entry == nil {
 				continue
 			}
-			if v := tenantOf(s.namespace(name, c.Entry.Namespace)); v != "" {
-				teams[v] = cmp.Or(teams[v], "Namespace/"+c.Entry.Namespace)
-			}
-			for _, a := range c.Appliers {
-				if len(a.Chain) > 0 || a.Home != name {
-					continue
+			add := func(v, by string) {
+				if k := (team{name, v}); v != "" {
+					teams[k] = cmp.Or(teams[k], by)
 				}
-				if v := tenantOf(s.object(a)); v != "" {
-					teams[v] = cmp.Or(teams[v], a.String())
+			}
+			add(tenantOf(s.namespace(name, c.Entry.Namespace)), "Namespace/"+c.Entry.Namespace)
+			for _, a := range c.Appliers {
+				if len(a.Chain) == 0 && a.Home == name {
+					add(tenantOf(s.object(a)), a.String())
 				}
 			}
 		}

@@ -7,8 +7,9 @@ import (
 	"github.com/bulkhead-dev/bulkhead/render"
 )
 
-// spokeKey tells spokes apart, whatever the cluster.
+// spokeKey tells the spokes of clusters apart.
 type spokeKey struct {
+	home    string
 	applier object.Applier
 	url     string // by [render.RepositoryName]
 }
@@ -74,12 +75,12 @@ func (j *Judge) namespaces(c *render.Cluster, in *side) map[string]verdict {
 }
 
 // spoke is the tenant whose repository a Kustomization applies; none for what looks like a third
-// party's or the platform's. The first cluster that has it decides for all.
+// party's or the platform's. What other clusters have is not asked: the answer for a cluster is the same with and without them.
 func (j *Judge) spoke(a *render.Applier) verdict {
 	if a.Kind != "Kustomization" || a.Own || a.Source.URL == "" {
 		return verdict{}
 	}
-	k := spokeKey{a.Applier, render.RepositoryName(a.Source.URL)}
+	k := spokeKey{a.Home, a.Applier, render.RepositoryName(a.Source.URL)}
 	if v, ok := j.spokes[k]; ok {
 		return v
 	}
@@ -88,13 +89,11 @@ func (j *Judge) spoke(a *render.Applier) verdict {
 	return v
 }
 
-// first is the same Kustomization of the same source on the first cluster that has it.
+// first is the same Kustomization of the same source as it is after the change, or was before.
 func (j *Judge) first(a *render.Applier, url string) *render.Applier {
-	for _, name := range j.view.names {
-		for _, s := range []*side{j.view.after, j.view.before} {
-			if same := s.homes[name][a.Applier]; same != nil && !same.Own && render.RepositoryName(same.Source.URL) == url {
-				return same
-			}
+	for _, s := range []*side{j.view.after, j.view.before} {
+		if same := s.homes[a.Home][a.Applier]; same != nil && !same.Own && render.RepositoryName(same.Source.URL) == url {
+			return same
 		}
 	}
 	return a

@@ -16,7 +16,8 @@ type view struct {
 	hubURLs       map[string]bool // by [render.RepositoryName]: what the clusters sync from
 	namespaces    map[string]bool // of the syncs
 	traces        []*traced
-	names         []string // of the clusters of both sides, sorted
+	names         []string        // of the clusters of both sides that are rendered, sorted
+	known         map[string]bool // names of all clusters
 }
 
 // traced is what a build read, with all appliers that it is for.
@@ -26,11 +27,13 @@ type traced struct {
 	appliers []*render.Applier // one of each cluster and identity is enough to judge by
 	sides    []*side
 	cluster  string
-	many     bool // several clusters
+	at       int    // place of the first among the appliers of the cluster
+	key      string // see digest
+	many     bool   // several clusters
 }
 
 func newView(before, after *render.Result) *view {
-	v := &view{before: newSide(before), after: newSide(after), hubURLs: map[string]bool{}, namespaces: map[string]bool{"flux-system": true}}
+	v := &view{before: newSide(before), after: newSide(after), hubURLs: map[string]bool{}, namespaces: map[string]bool{"flux-system": true}, known: map[string]bool{}}
 	type key struct {
 		first  *tree.Read
 		n      int
@@ -38,15 +41,17 @@ func newView(before, after *render.Result) *view {
 	}
 	byKey := map[key]*traced{}
 	for _, s := range []*side{v.after, v.before} {
-		for _, name := range slices.Sorted(maps.Keys(s.clusters)) {
-			c := s.clusters[name]
-			if c.Entry != nil {
-				if c.Entry.URL != "" {
-					v.hubURLs[render.RepositoryName(c.Entry.URL)] = true
-				}
-				v.namespaces[c.Entry.Namespace] = true
+		for _, e := range s.starts {
+			if e.URL != "" {
+				v.hubURLs[render.RepositoryName(e.URL)] = true
 			}
-			for _, a := range c.Appliers {
+			v.namespaces[e.Namespace] = true
+			v.known[e.Cluster] = true
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.clusters)) {
+			v.known[name] = true
+			c := s.clusters[name]
+			for i, a := range c.Appliers {
 				reads := a.Reads()
 				if !a.Own || len(reads) == 0 {
 					continue
@@ -54,7 +59,7 @@ func newView(before, after *render.Result) *view {
 				k := key{&reads[0], len(reads), a.Prefix}
 				t := byKey[k]
 				if t == nil {
-					t = &traced{reads: reads, prefix: a.Prefix, cluster: name}
+					t = &traced{reads: reads, prefix: a.Prefix, cluster: name, at: i}
 					byKey[k] = t
 					v.traces = append(v.traces, t)
 				}
@@ -106,6 +111,7 @@ func compare(a, b string) int {
 
 // side is one render.
 type side struct {
+	starts   []*render.Entry // of all clusters, also of those that are not rendered
 	clusters map[string]*render.Cluster
 	appliers map[string]map[object.Applier]*render.Applier // by cluster that they write to
 	homes    map[string]map[object.Applier]*render.Applier // by cluster that holds them
@@ -120,6 +126,7 @@ func newSide(r *render.Result) *side {
 	if r == nil {
 		return s
 	}
+	s.starts = r.Entries
 	for _, c := range r.Clusters {
 		s.clusters[c.Name] = c
 		for _, a := range c.Appliers {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetgen"
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -46,8 +47,9 @@ func BenchmarkOf(b *testing.B) {
 			redact := object.NewRedactor([]byte("salt"))
 			b.ReportAllocs()
 			for b.Loop() {
-				r := review.Of(b.Context(), report, review.Version{Rendered: before, Tree: trees[0]}, review.Version{Rendered: after, Tree: trees[1]},
-					review.Options{Redact: redact, Files: c.changed})
+				p := part.Of(report, part.Version{Rendered: before, Tree: trees[0]}, part.Version{Rendered: after, Tree: trees[1]},
+					part.Options{Redact: redact, Comparison: part.Comparison{Files: c.changed}})
+				r := review.Of(b.Context(), []*part.Part{p}, review.Options{})
 				if len(r.Groups) == 0 {
 					b.Fatal("nothing changes")
 				}

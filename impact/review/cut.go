@@ -44,6 +44,5 @@ func (m *maker) shows(cluster string, a object.Applier) bool {
 	if m.opts.Only == "" {
 		return true
 	}
-	c, _ := m.judge.OfApplier(cluster, a)
-	return m.in(string(c))
+	return m.in(m.ofApplier(cluster, a))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/finding/waiver"
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/impact/gate"
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/impact/risk"
 )
 
@@ -29,8 +30,9 @@ func decides(rule string) bool {
 // decide finds what is wrong: risks, failures, gates that fail, waivers at fault.
 func (m *maker) decide(ctx context.Context) {
 	found := m.found()
-	waivers, labels := m.after.Documents.Waivers, m.clusterLabels()
-	gates, weakened := gate.Merge(gatesOf(m.before.Documents), gatesOf(m.after.Documents))
+	docs := &m.parts[0].Documents
+	waivers, labels := waiversOf(docs.Waivers), m.clusterLabels()
+	gates, weakened := gate.Merge(gatesOf(docs.Before), gatesOf(docs.After))
 	results := gate.Check(ctx, m.value(waiver.Apply(found, waivers, labels, m.opts.Now)), gates)
 	found = append(append(found, gate.Findings(results)...), weakened...)
 	m.Findings = waiver.Apply(found, waivers, labels, m.opts.Now)
@@ -78,17 +80,26 @@ func (m *maker) order() {
 	})
 }
 
-func gatesOf(d v1alpha1.Documents) []v1alpha1.Gate {
-	if d.Fleet == nil {
-		return nil
+func gatesOf(list []part.Gate) (out []v1alpha1.Gate) {
+	for _, k := range list {
+		k.Place = v1alpha1.Place{File: k.File, Line: k.Line}
+		out = append(out, k.Gate)
 	}
-	return d.Fleet.Spec.Gates
+	return out
+}
+
+func waiversOf(list []part.Waiver) (out []v1alpha1.Waiver) {
+	for _, k := range list {
+		k.Place = v1alpha1.Place{File: k.File, Line: k.Line}
+		out = append(out, k.Waiver)
+	}
+	return out
 }
 
 func (m *maker) clusterLabels() map[string]map[string]string {
 	out := map[string]map[string]string{}
-	for _, c := range m.report.Clusters {
-		out[c.Name] = m.labels(c.Name)
+	for _, c := range m.all {
+		out[c.Name] = c.Labels
 	}
 	return out
 }
@@ -110,19 +121,20 @@ func (m *maker) found() (out []finding.Finding) {
 			out[i].Clusters = append(out[i].Clusters, cluster)
 		}
 	}
-	for _, r := range m.loose {
-		c, _ := m.judge.OfApplier(r.Cluster, r.Withheld.Applier)
-		f := finding.Finding{Rule: r.Rule, Severity: r.Severity, Message: r.Message, Hint: r.Hint, Concern: string(c), Object: idOf(r.Withheld.Applier), Field: r.Field}
-		add(strings.Join([]string{r.Rule, string(r.Severity), r.Message, r.Withheld.Applier.String(), r.Field, string(c)}, "\x00"), r.Cluster, f)
+	for _, c := range m.all {
+		for _, r := range c.Loose {
+			of := m.ofApplier(c.Name, r.Applier)
+			f := finding.Finding{Rule: r.Rule, Severity: r.Severity, Message: r.Message, Hint: r.Hint, Concern: of, Object: idOf(r.Applier), Field: r.Field}
+			add(strings.Join([]string{r.Rule, string(r.Severity), r.Message, r.Applier.String(), r.Field, of}, "\x00"), c.Name, f)
+		}
 	}
 	for _, k := range m.Failures {
 		if !k.New {
 			continue
 		}
-		c, _ := m.judge.OfApplier(k.Cluster, k.Applier)
 		add(fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%d", NewFailure, k.Applier, k.Stage, k.Message, k.File, k.Line), k.Cluster, finding.Finding{
 			Rule: NewFailure, Severity: finding.Error, Message: k.Applier.String() + " fails: " + oneLine(k.Message),
-			Hint: k.Hint, Concern: string(c), Object: idOf(k.Applier), File: k.File, Line: k.Line,
+			Hint: k.Hint, Concern: m.ofApplier(k.Cluster, k.Applier), Object: idOf(k.Applier), File: k.File, Line: k.Line,
 		})
 	}
 	return out

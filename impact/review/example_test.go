@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
@@ -22,9 +23,9 @@ func ExampleOf() {
 		fmt.Println(err)
 		return
 	}
-	r := review.Of(context.Background(), s.Report,
-		review.Version{Rendered: s.Before, Tree: s.Trees[0]}, review.Version{Rendered: s.After, Tree: s.Trees[1]},
-		review.Options{Files: s.Files})
+	p := part.Of(s.Report, part.Version{Rendered: s.Before, Tree: s.Trees[0]}, part.Version{Rendered: s.After, Tree: s.Trees[1]},
+		part.Options{Comparison: part.Comparison{Files: s.Files}})
+	r := review.Of(context.Background(), []*part.Part{p}, review.Options{})
 
 	fmt.Println(r.Verdict.State, r.Verdict.Reasons)
 	fmt.Println(r.Headlines[0].Text)

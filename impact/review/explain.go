@@ -33,7 +33,9 @@ func (r *Review) Explain(name string) (Explanation, error) {
 
 func (r *Review) explanation(cluster string, g Group) Explanation {
 	if r.causes != nil {
-		g.Causes = r.causes(cluster, g.ID)
+		if list := r.causes(cluster, g.ID); list != nil {
+			g.Causes = list
+		}
 	}
 	g.Risks = slices.DeleteFunc(slices.Clone(g.Risks), func(f finding.Finding) bool { return !slices.Contains(f.Clusters, cluster) })
 	return Explanation{cluster, g}

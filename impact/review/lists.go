@@ -1,10 +1,10 @@
 package review
 
 import (
+	"cmp"
 	"slices"
 
-	"github.com/bulkhead-dev/bulkhead/impact"
-	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/render"
 )
 
@@ -12,33 +12,24 @@ import (
 func (m *maker) lists() {
 	d := m.Details
 	d.Withheld, d.Waits, d.Failures, d.Unresolved, d.Unknown, d.Notes = []Withheld{}, []Wait{}, []Failure{}, []render.Unresolved{}, []Unknown{}, []Note{}
-	d.Unread = some(m.report.Unread)
-	d.Stats, d.Coverage = m.opts.Stats, render.CoverageOf(m.rendered())
-	for _, w := range m.report.Waits {
-		d.Waits = append(d.Waits, Wait{w.Cluster, w.Source, some(w.Appliers), some(w.Files)})
+	d.Unread = m.unread()
+	d.Coverage = m.coverage()
+	for _, p := range m.parts {
+		add(&d.Stats, p.Stats)
 	}
-	for _, c := range m.report.Clusters {
-		m.ofCluster(c)
+	for _, c := range m.all {
+		d.Failures = append(d.Failures, c.Failures...)
+		d.Unresolved = append(d.Unresolved, c.Unresolved...)
+		d.Unknown = append(d.Unknown, c.Unknown...)
+		d.Withheld = append(d.Withheld, c.Withheld...)
+		d.Waits = append(d.Waits, c.Waits...)
+		m.notes(c)
 	}
+	slices.SortStableFunc(d.Waits, func(a, b Wait) int { return cmp.Compare(a.Cluster, b.Cluster) })
 }
 
-func (m *maker) ofCluster(c *impact.Cluster) {
-	d := m.Details
-	for _, f := range c.Failures {
-		d.Failures = append(d.Failures, Failure{f, m.isNew(f)})
-	}
-	d.Unresolved = append(d.Unresolved, c.Unresolved...)
-	for _, u := range oneSided(c) {
-		d.Unknown = append(d.Unknown, Unknown{u.Unresolved, u.Kind})
-	}
-	for _, w := range c.Withheld {
-		doc := Withheld{c.Name, w.Applier, w.Before, w.After, w.Objects, w.Why, nil}
-		if w.Under != (object.Applier{}) {
-			doc.Under = &w.Under
-		}
-		d.Withheld = append(d.Withheld, doc)
-	}
-	note := func(text string) { d.Notes = append(d.Notes, Note{c.Name, render.Note{Message: text}}) }
+func (m *maker) notes(c *part.Cluster) {
+	note := func(text string) { m.Notes = append(m.Notes, Note{c.Name, render.Note{Message: text}}) }
 	if c.Appeared {
 		note("a new cluster: it has no entry point before the change")
 	}
@@ -50,33 +41,20 @@ func (m *maker) ofCluster(c *impact.Cluster) {
 	}
 }
 
-// isNew reports whether a failure after the change is not there before it.
-func (m *maker) isNew(f render.Failure) bool {
-	if m.before.Rendered == nil {
-		return true
-	}
-	c := m.before.Rendered.Cluster(f.Cluster)
-	return c == nil || !slices.Contains(c.Failures, f)
+// unread are the files that no cluster of any part reads.
+func (m *maker) unread() []string {
+	return slices.DeleteFunc(slices.Clone(some(m.parts[0].Unread)), func(file string) bool {
+		return slices.ContainsFunc(m.parts, func(p *part.Part) bool { return !slices.Contains(p.Unread, file) })
+	})
 }
 
-// rendered are the clusters after the change.
-func (m *maker) rendered() []*render.Cluster {
-	if m.after.Rendered == nil {
-		return nil
-	}
-	return m.after.Rendered.Clusters
-}
-
-// oneSided is what is unresolved on one side of a cluster only. What one applier
-// no longer needs and another one does from now on is no difference.
-func oneSided(c *impact.Cluster) (out []impact.Unknown) {
-	for _, u := range c.Unknown {
-		elsewhere := func(v impact.Unknown) bool {
-			return v.Kind != u.Kind && v.Unresolved.Kind == u.Unresolved.Kind && v.Subject == u.Subject && v.Reason == u.Reason
-		}
-		if !slices.ContainsFunc(c.Unknown, elsewhere) {
-			out = append(out, u)
-		}
-	}
-	return out
+// add sums up the work of shards.
+func add(to *render.Stats, n render.Stats) {
+	to.Builds += n.Builds
+	to.BuildsRun += n.BuildsRun
+	to.Substitutions += n.Substitutions
+	to.Substituted += n.Substituted
+	to.Releases += n.Releases
+	to.ReleasesRun += n.ReleasesRun
+	to.Rounds += n.Rounds
 }

@@ -5,47 +5,25 @@ import (
 	"context"
 	"slices"
 
-	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/impact"
-	"github.com/bulkhead-dev/bulkhead/impact/cause"
 	"github.com/bulkhead-dev/bulkhead/impact/concern"
-	"github.com/bulkhead-dev/bulkhead/impact/risk"
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
-	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
-// Version is one side of a comparison: the hub at one revision.
-type Version struct {
-	// Rendered is what Flux applies; nil for a fleet without clusters.
-	Rendered *render.Result
-	// Tree is the repository under review.
-	Tree *tree.Tree
-	// Documents of the tree. Gates hold as those before say; everything else is read after.
-	Documents v1alpha1.Documents
-}
-
-// Of makes a review of a report, which [impact.Between] made of the two versions with the
-// files of opts. The end of ctx interrupts expressions of gates, which then
-// count as failed. Nothing given is changed.
-func Of(ctx context.Context, report *impact.Report, before, after Version, opts Options) *Review {
-	docs := after.Documents
-	if opts.Redact == nil {
-		opts.Redact = object.NewRedactor(nil)
-	}
-	m := &maker{
-		report: report, before: before, after: after, redact: opts.Redact, opts: opts,
-		judge:   concern.New(fleetOf(docs), before.Rendered, after.Rendered),
-		finders: []*cause.Finder{cause.New(before.Rendered, after.Rendered, report, cause.Options{Files: opts.Files, Before: before.Tree, After: after.Tree})},
-		concern: map[*impact.Change]concern.Concern{}, why: map[*impact.Change]string{}, risks: map[*impact.Change][]risk.Risk{},
-	}
-	m.Review = &Review{SchemaVersion: SchemaVersion, Base: opts.Base, Head: opts.Head, Only: opts.Only, Details: &Details{Files: some(opts.Files), Spokes: some(opts.Spokes)}}
-	for _, s := range opts.Spokes {
-		m.finders = append(m.finders, cause.New(before.Rendered, after.Rendered, report, cause.Options{Files: s.Files, Before: s.Before, After: s.After, URL: s.URL}))
+// Of makes a review of the parts of a comparison, of which there is at least one; [part.Check] says whether several belong together.
+// The end of ctx interrupts expressions of gates, which then count as failed. Nothing given is changed.
+func Of(ctx context.Context, parts []*part.Part, opts Options) *Review {
+	c := parts[0].Comparison
+	m := &maker{parts: parts, opts: opts, facts: map[string]*part.Cluster{}, owners: map[owned]string{}, readers: map[string][]int{}}
+	m.Review = &Review{
+		SchemaVersion: SchemaVersion, Base: c.Base, Head: c.Head, Only: opts.Only,
+		Details: &Details{Files: some(c.Files), Spokes: some(c.Spokes)},
 	}
 	m.causes = m.causesOn
-	m.assess()
+	m.collect()
 	m.groups()
 	m.lists()
 	m.decide(ctx)
@@ -57,62 +35,116 @@ func Of(ctx context.Context, report *impact.Report, before, after Version, opts 
 	return m.Review
 }
 
-func fleetOf(docs v1alpha1.Documents) concern.Fleet {
-	f := concern.Fleet{Tenants: docs.Tenants, Clusters: docs.Clusters}
-	if docs.Fleet != nil {
-		f.Concerns, f.EnvironmentLabel = docs.Fleet.Spec.Concerns, docs.Fleet.Spec.EnvironmentLabel
-	}
-	return f
-}
-
 // maker puts a review together.
 type maker struct {
 	*Review
-	report        *impact.Report
-	before, after Version
-	redact        *object.Redactor
-	opts          Options
-	judge         *concern.Judge
-	finders       []*cause.Finder // of the hub, then of the spokes
-	concern       map[*impact.Change]concern.Concern
-	why           map[*impact.Change]string // what tells the concern
-	risks         map[*impact.Change][]risk.Risk
-	loose         []risk.Risk // of withheld appliers
-	hidden        int         // changes that are not of the concern asked for
+	parts   []*part.Part
+	opts    Options
+	all     []*part.Cluster          // sorted by name
+	facts   map[string]*part.Cluster // by name
+	owners  map[owned]string         // concerns of appliers
+	readers map[string][]int         // parts by the files that stray to them
+	hidden  int                      // changes that are not of the concern asked for
 }
 
-// assess finds concern and risks of every change.
-func (m *maker) assess() {
-	for _, c := range m.report.Clusters {
-		for _, ch := range c.Changes {
-			m.concern[ch], m.why[ch] = m.judge.Of(ch)
+// owned is an applier on a cluster.
+type owned struct {
+	cluster string
+	applier object.Applier
+}
+
+// collect brings the clusters of the parts together.
+func (m *maker) collect() {
+	for i, p := range m.parts {
+		for _, file := range p.Strays {
+			m.readers[file] = append(m.readers[file], i)
 		}
 	}
-	for _, r := range risk.Assess(m.before.Rendered, m.after.Rendered, m.report) {
-		if r.Change == nil {
-			m.loose = append(m.loose, r)
-			continue
+	for i, p := range m.parts {
+		for j := range p.Clusters {
+			c := &p.Clusters[j]
+			m.all = append(m.all, c)
+			m.facts[c.Name] = c
+			for _, w := range c.Whose {
+				of, _ := w.Settled(m.strays(i))
+				m.owners[owned{c.Name, w.Applier}] = string(of)
+			}
 		}
-		m.risks[r.Change] = append(m.risks[r.Change], r)
+	}
+	slices.SortStableFunc(m.all, func(a, b *part.Cluster) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// strays tells the files that clusters of other parts than that one read, though they look like one cluster's.
+func (m *maker) strays(of int) func(file string) bool {
+	return func(file string) bool {
+		return slices.ContainsFunc(m.readers[file], func(i int) bool { return i != of })
 	}
 }
 
-// groups are those of the report, apart by concern, the worst first.
+// ofApplier says whose an applier is on a cluster.
+func (m *maker) ofApplier(cluster string, a object.Applier) string {
+	return cmp.Or(m.owners[owned{cluster, a}], string(concern.Platform))
+}
+
+// change is what the parts have of one change of one concern.
+type change struct {
+	first        *part.Change // on the first cluster of all
+	concern, why string
+	risks        []part.Risk
+	clusters     []string
+	earliest     string // cluster with the change, of whatever concern
+}
+
+// changes are those of the parts, apart by concern, by kind and object.
+func (m *maker) changes() []*change {
+	type key struct{ like, concern string }
+	byKey, earliest := map[key]*change{}, map[string]string{}
+	var out []*change
+	for i, p := range m.parts {
+		for j := range p.Changes {
+			c := &p.Changes[j]
+			of, why := c.Whose.Settled(m.strays(i))
+			k := key{c.Like, string(of)}
+			g := byKey[k]
+			if g == nil {
+				g = &change{first: c, concern: string(of), why: why}
+				byKey[k] = g
+				out = append(out, g)
+			} else if c.Clusters[0] < g.first.Clusters[0] {
+				g.first, g.why = c, why
+			}
+			g.clusters = append(g.clusters, c.Clusters...)
+			g.risks = append(g.risks, c.Risks...)
+			if e, seen := earliest[c.Like]; !seen || c.Clusters[0] < e {
+				earliest[c.Like] = c.Clusters[0]
+			}
+		}
+	}
+	for _, g := range out {
+		slices.Sort(g.clusters)
+		g.earliest = earliest[g.first.Like]
+	}
+	slices.SortStableFunc(out, func(a, b *change) int {
+		return cmp.Or(cmp.Compare(rank(a.first), rank(b.first)), a.first.ID.Compare(b.first.ID), cmp.Compare(a.earliest, b.earliest),
+			cmp.Compare(a.clusters[0], b.clusters[0]))
+	})
+	return out
+}
+
+// rank orders changes, worst first: what is deleted and created again comes before what is only changed.
+func rank(c *part.Change) int {
+	r := 2 * slices.Index(impact.Kinds(), c.Kind)
+	if c.Recreated == "" {
+		r++
+	}
+	return r
+}
+
+// groups are the changes of all parts, the worst first.
 func (m *maker) groups() {
 	m.Groups = []Group{}
-	for _, g := range m.report.Groups {
-		var keys []string
-		parts := map[string][]*impact.Change{}
-		for _, ch := range g.Changes {
-			k := string(m.concern[ch])
-			if parts[k] == nil {
-				keys = append(keys, k)
-			}
-			parts[k] = append(parts[k], ch)
-		}
-		for _, k := range keys {
-			m.Groups = append(m.Groups, m.group(parts[k]))
-		}
+	for _, c := range m.changes() {
+		m.Groups = append(m.Groups, m.group(c))
 	}
 	slices.SortStableFunc(m.Groups, func(a, b Group) int { return cmp.Compare(a.Severity.Rank(), b.Severity.Rank()) })
 	short := shortNames(m.Groups)
@@ -122,115 +154,85 @@ func (m *maker) groups() {
 }
 
 // group is one change on some clusters.
-func (m *maker) group(changes []*impact.Change) Group {
-	ch := changes[0]
+func (m *maker) group(c *change) Group {
+	ch := c.first
 	g := Group{
-		Kind: ch.Kind, ID: ch.ID, Concern: string(m.concern[ch]), ConcernWhy: m.why[ch],
+		Kind: ch.Kind, ID: ch.ID, Concern: c.concern, ConcernWhy: c.why, Clusters: c.clusters, Environments: m.environmentsOf(c.clusters),
 		Fate: ch.Fate, Why: ch.Why, Refused: ch.Refused, Recreated: ch.Recreated, Replaces: ch.Replaces,
-		Before: sideOf(ch.Before), After: sideOf(ch.After), Edits: []object.Edit{}, Risks: []finding.Finding{}, Causes: []Cause{},
+		Before: ch.Before, After: ch.After, Edits: some(ch.Edits), Causes: some(ch.Causes), Diff: ch.Diff,
 	}
-	for _, other := range changes {
-		g.Clusters = append(g.Clusters, other.Cluster)
-	}
-	slices.Sort(g.Clusters)
-	g.Environments = m.environmentsOf(g.Clusters)
-	g.Causes = m.causesOf(ch)
-	g.Risks = m.findings(&g, changes)
-	before, after := bodyOf(ch.Before), bodyOf(ch.After)
-	if len(ch.Edits) > 0 {
-		g.Edits = edits(m.redact, before, after, ch.Edits)
-	}
-	g.Diff = diff(m.redact, before, after)
+	g.Risks = findings(&g, c.risks)
 	g.Key = keyOf(&g)
 	return g
 }
 
-// findings are the risks of the changes of a group, each with the clusters that it is on: messages and
-// severities may differ from one to the next.
-func (m *maker) findings(g *Group, changes []*impact.Change) []finding.Finding {
+// findings are the risks of a group, each with the clusters that it is on, in the order of the first of them.
+func findings(g *Group, risks []part.Risk) []finding.Finding {
 	out := []finding.Finding{}
-	type alike struct {
-		rule, message, hint, field string
-		severity                   finding.Severity
-	}
-	at := map[alike]int{}
-	for _, ch := range changes {
-		for _, r := range m.risks[ch] {
-			k := alike{r.Rule, r.Message, r.Hint, r.Field, r.Severity}
-			i, seen := at[k]
-			if !seen {
-				i = len(out)
-				at[k] = i
-				out = append(out, m.finding(r, g))
+	at := map[part.Alike]int{}
+	for k := range risks {
+		r := &risks[k]
+		i, seen := at[r.Alike()]
+		if !seen {
+			i = len(out)
+			at[r.Alike()] = i
+			id := g.ID
+			f := finding.Finding{Rule: r.Rule, Severity: r.Severity, Message: r.Message, Hint: r.Hint, Concern: g.Concern, Object: &id, Field: r.Field}
+			if len(g.Causes) > 0 && g.Causes[0].Source == "" {
+				f.File = g.Causes[0].File
 			}
-			if own := out[i].Clusters; len(own) == 0 || own[len(own)-1] != ch.Cluster {
-				out[i].Clusters = append(own, ch.Cluster)
-			}
+			out = append(out, f)
 		}
+		out[i].Clusters = append(out[i].Clusters, r.Clusters...)
 	}
+	for i := range out {
+		slices.Sort(out[i].Clusters)
+	}
+	slices.SortStableFunc(out, func(a, b finding.Finding) int { return cmp.Compare(a.Clusters[0], b.Clusters[0]) })
 	return out
 }
 
-// finding is a risk as a finding of a group of changes, without its clusters.
-func (m *maker) finding(r risk.Risk, g *Group) finding.Finding {
-	id := g.ID
-	f := finding.Finding{
-		Rule: r.Rule, Severity: r.Severity, Message: m.redact.Text(r.Message, bodyOf(r.Change.Before), bodyOf(r.Change.After)),
-		Hint: r.Hint, Concern: g.Concern, Object: &id, Field: r.Field,
-	}
-	if len(g.Causes) > 0 && g.Causes[0].Source == "" {
-		f.File = g.Causes[0].File
-	}
-	return f
-}
-
-func bodyOf(o *object.Object) *object.Body {
-	if o == nil {
-		return nil
-	}
-	return o.Body()
-}
-
-func sideOf(o *object.Object) *Side {
-	if o == nil {
-		return nil
-	}
-	return &Side{o.Origin.Owner(), some(o.Origin.Chain), o.Origin.Source, o.Origin.File}
-}
-
-// causesOf are the ways from the commit to a change.
-func (m *maker) causesOf(ch *impact.Change) []Cause {
-	out := []Cause{}
-	for i, f := range m.finders {
-		of := ""
-		if i > 0 {
-			of = m.opts.Spokes[i-1].URL
-		}
-		for _, c := range f.Of(ch) {
-			k := Cause{Source: of, File: c.File, Via: []string{}}
-			for _, s := range c.Via {
-				k.Via = append(k.Via, s.Text)
-			}
-			out = append(out, k)
-		}
-	}
-	return out
-}
-
-// causesOn are those of an object on one cluster.
+// causesOn are those of an object on one cluster; nil when they are not known.
 func (m *maker) causesOn(cluster string, id object.ID) []Cause {
-	for _, c := range m.report.Clusters {
-		for _, ch := range c.Changes {
-			if c.Name == cluster && ch.ID == id {
-				return m.causesOf(ch)
-			}
+	for _, p := range m.parts {
+		if slices.ContainsFunc(p.Clusters, func(c part.Cluster) bool { return c.Name == cluster }) {
+			list, _ := p.Causes(cluster, id)
+			return list
 		}
 	}
-	return []Cause{}
+	return nil
+}
+
+// Incomplete counts what is failed or unresolved after the change, and before it where that is
+// something else.
+func Incomplete(parts []*part.Part) (failures, unresolved int) {
+	for _, p := range parts {
+		for i := range p.Clusters {
+			c := &p.Clusters[i]
+			failures += len(c.Failures) + c.FailuresBefore
+			unresolved += len(c.Unresolved) + c.UnresolvedBefore
+		}
+	}
+	return failures, unresolved
+}
+
+// coverage of the revision after the change.
+func (m *maker) coverage() render.Coverage {
+	var clusters []*render.Cluster
+	for _, c := range m.all {
+		clusters = append(clusters, &render.Cluster{Name: c.Name, Unresolved: c.Unresolved})
+	}
+	all := render.CoverageOf(clusters)
+	for _, p := range m.parts {
+		all.Appliers += p.Appliers
+		all.Built += p.Built
+		all.Failures += p.Failures
+	}
+	return all
 }
 
 // some is list, or an empty list for nil: JSON has no null lists.
-func some[T any](list []T) []T {
+func some[S ~[]T, T any](list S) []T {
 	if list == nil {
 		return []T{}
 	}

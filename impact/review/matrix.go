@@ -2,7 +2,6 @@ package review
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
@@ -27,19 +26,18 @@ func (m *maker) clusters() {
 		unknown[u.Cluster]++
 	}
 	counts, worst := map[string]*impact.Counts{}, m.worstByCluster()
-	for _, c := range m.report.Clusters {
+	for _, c := range m.all {
 		counts[c.Name] = &impact.Counts{Failures: failures[c.Name], Unresolved: unresolved[c.Name]}
 	}
 	for i := range m.Groups {
 		for _, c := range m.Groups[i].Clusters {
-			add(counts[c], m.Groups[i].Kind)
+			count(counts[c], m.Groups[i].Kind)
 		}
 	}
-	for _, c := range m.report.Clusters {
-		env, _ := m.judge.Environment(c.Name)
+	for _, c := range m.all {
 		n := *counts[c.Name]
 		m.Clusters = append(m.Clusters, Cluster{
-			Name: c.Name, Environment: env, Labels: m.labels(c.Name), Counts: n, Withheld: withheld[c.Name],
+			Name: c.Name, Environment: c.Environment, Labels: c.Labels, Counts: n, Withheld: withheld[c.Name],
 			Appeared: c.Appeared, Gone: c.Gone, Severity: worst[c.Name],
 			Touched: n.Total()+n.Failures+withheld[c.Name]+unknown[c.Name] > 0 || c.Appeared || c.Gone,
 		})
@@ -49,7 +47,6 @@ func (m *maker) clusters() {
 	})
 	m.Environments = []Environment{}
 	for _, c := range m.Clusters {
-		_, inferred := m.judge.Environment(c.Name)
 		n := len(m.Environments)
 		if n == 0 || m.Environments[n-1].Name != c.Environment {
 			m.Environments = append(m.Environments, Environment{Name: c.Environment, Inferred: true, Clusters: []string{}})
@@ -57,7 +54,7 @@ func (m *maker) clusters() {
 		}
 		e := &m.Environments[n-1]
 		e.Clusters = append(e.Clusters, c.Name)
-		e.Inferred = e.Inferred && inferred
+		e.Inferred = e.Inferred && m.facts[c.Name].Inferred
 		if c.Total() > 0 {
 			e.Changed++
 		}
@@ -79,19 +76,7 @@ func (m *maker) worstByCluster() map[string]finding.Severity {
 	return worst
 }
 
-func (m *maker) labels(cluster string) map[string]string {
-	for _, v := range []Version{m.after, m.before} {
-		if v.Rendered == nil {
-			continue
-		}
-		if c := v.Rendered.Cluster(cluster); c != nil && len(c.Labels) > 0 {
-			return maps.Clone(c.Labels)
-		}
-	}
-	return nil
-}
-
-func add(n *impact.Counts, k impact.Kind) {
+func count(n *impact.Counts, k impact.Kind) {
 	switch k {
 	case impact.Added:
 		n.Added++
@@ -129,7 +114,7 @@ func stage(env string) int {
 func (m *maker) environmentsOf(clusters []string) []string {
 	out := []string{}
 	for _, c := range clusters {
-		if env, _ := m.judge.Environment(c); !slices.Contains(out, env) {
+		if env := m.facts[c].Environment; !slices.Contains(out, env) {
 			out = append(out, env)
 		}
 	}
@@ -157,8 +142,8 @@ func (m *maker) matrix() {
 				cells[at{c, g.Concern}] = cell
 				k.Clusters = append(k.Clusters, c)
 			}
-			add(&cell.Counts, g.Kind)
-			add(&k.Counts, g.Kind)
+			count(&cell.Counts, g.Kind)
+			count(&k.Counts, g.Kind)
 			for j := range g.Risks {
 				if r := &g.Risks[j]; r.Open() && (len(g.Clusters) == 1 || slices.Contains(r.Clusters, c)) {
 					cell.Severity = finding.Worst(cell.Severity, r.Severity)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/impact"
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
@@ -21,8 +22,9 @@ import (
 
 func reviewed(t *testing.T, s *fleetstory.Story, only string) *review.Review {
 	t.Helper()
-	return review.Of(t.Context(), s.Report, review.Version{Rendered: s.Before, Tree: s.Trees[0]}, review.Version{Rendered: s.After, Tree: s.Trees[1]},
-		review.Options{Redact: object.NewRedactor([]byte("salt")), Files: s.Files, Only: only, Now: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)})
+	p := part.Of(s.Report, part.Version{Rendered: s.Before, Tree: s.Trees[0]}, part.Version{Rendered: s.After, Tree: s.Trees[1]},
+		part.Options{Redact: object.NewRedactor([]byte("salt")), Comparison: part.Comparison{Files: s.Files}, Owners: only != ""})
+	return review.Of(t.Context(), []*part.Part{p}, review.Options{Only: only, Now: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)})
 }
 
 // TestLaws holds, for every fleet that impact is tested with, that a review adds up: no change is lost or told

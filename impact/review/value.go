@@ -5,24 +5,29 @@ import (
 	"slices"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
-	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/impact/concern"
 	"github.com/bulkhead-dev/bulkhead/impact/gate"
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/object"
 )
 
 // value is what gates see of the change.
 func (m *maker) value(found []finding.Finding) gate.Impact {
 	v := gate.Impact{
-		Files: some(m.opts.Files), Labels: some(m.opts.Labels), Unread: m.Unread, FileConcerns: map[string]string{},
+		Files: some(m.Files), Labels: some(m.opts.Labels), Unread: m.Unread, FileConcerns: map[string]string{},
 		Clusters: []gate.Cluster{}, Environments: []string{}, Concerns: []string{}, Tenants: []string{},
 		Risks: []gate.Risk{}, Changes: []gate.Change{}, Failures: []gate.Failure{}, Unresolved: []gate.Unresolved{},
 	}
-	v.Counts.Fleet = len(m.report.Clusters)
-	for _, f := range m.opts.Files {
-		if c, why := m.judge.OfFile(f); why != "" {
-			v.FileConcerns[f] = string(c)
+	v.Counts.Fleet = len(m.all)
+	files := map[string][]concern.File{}
+	for _, p := range m.parts {
+		for _, f := range p.Files {
+			files[f.Path] = append(files[f.Path], f)
 		}
+	}
+	for _, f := range m.Files {
+		of, _ := concern.OfFile(files[f])
+		v.FileConcerns[f] = string(of)
 	}
 	m.valueClusters(&v, found)
 	m.valueChanges(&v, found)
@@ -51,7 +56,7 @@ func (m *maker) valueClusters(v *gate.Impact, found []finding.Finding) {
 			}
 		}
 	}
-	for _, c := range m.report.Clusters {
+	for _, c := range m.all {
 		n := c.Counts
 		v.Counts.Added += n.Added
 		v.Counts.Changed += n.Changed
@@ -64,11 +69,11 @@ func (m *maker) valueClusters(v *gate.Impact, found []finding.Finding) {
 			v.Counts.Clusters++
 			v.Counts.Objects += n.Total()
 		}
-		if n.Total()+len(c.Withheld)+len(oneSided(c)) == 0 {
+		if n.Total()+len(c.Withheld)+len(c.Unknown) == 0 {
 			continue
 		}
-		env, _ := m.judge.Environment(c.Name)
-		v.Clusters = append(v.Clusters, m.valueCluster(c, env, worst[c.Name]))
+		env := c.Environment
+		v.Clusters = append(v.Clusters, valueCluster(c, worst[c.Name]))
 		if env != "" && !slices.Contains(v.Environments, env) {
 			v.Environments = append(v.Environments, env)
 		}
@@ -76,14 +81,14 @@ func (m *maker) valueClusters(v *gate.Impact, found []finding.Finding) {
 	slices.SortFunc(v.Environments, compareEnvironments)
 }
 
-func (m *maker) valueCluster(c *impact.Cluster, env string, worst finding.Severity) gate.Cluster {
-	labels := m.labels(c.Name)
+func valueCluster(c *part.Cluster, worst finding.Severity) gate.Cluster {
+	labels := c.Labels
 	if labels == nil {
 		labels = map[string]string{}
 	}
 	n := c.Counts
 	return gate.Cluster{
-		Name: c.Name, Environment: env, Labels: labels, Added: n.Added, Changed: n.Changed, Removed: n.Removed, Moved: n.Moved,
+		Name: c.Name, Environment: c.Environment, Labels: labels, Added: n.Added, Changed: n.Changed, Removed: n.Removed, Moved: n.Moved,
 		Total: n.Total(), Failures: n.Failures, Unresolved: n.Unresolved, Withheld: len(c.Withheld), Severity: string(worst),
 	}
 }

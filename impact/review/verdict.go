@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
-	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/render"
@@ -60,7 +59,7 @@ func (m *maker) trouble() trouble {
 	for _, u := range m.Unknown {
 		t.dim[u.Cluster] = true
 	}
-	for _, c := range m.report.Clusters {
+	for _, c := range m.all {
 		for _, a := range c.Refused {
 			if m.shows(c.Name, a) {
 				t.broken[c.Name] = true
@@ -84,7 +83,7 @@ func (m *maker) trouble() trouble {
 // headlines are what a reviewer reads first.
 func (m *maker) headlines() {
 	t := m.trouble()
-	all := len(m.report.Clusters)
+	all := len(m.all)
 	say := func(s finding.Severity, format string, args ...any) {
 		m.Headlines = append(m.Headlines, Headline{s, fmt.Sprintf(format, args...)})
 	}
@@ -175,7 +174,7 @@ func (m *maker) whose() string {
 
 // open counts what keeps the answer from being whole, "" when nothing does.
 func (m *maker) open() string {
-	failures, unresolved := Incomplete(m.report, m.before.Rendered, m.after.Rendered)
+	failures, unresolved := Incomplete(m.parts)
 	if m.Only != "" {
 		failures, unresolved = len(m.Failures), len(m.Unresolved)
 	}
@@ -187,37 +186,6 @@ func (m *maker) open() string {
 		parts = append(parts, fmt.Sprintf("%d unresolved", unresolved))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// Incomplete counts what is failed or unresolved after the change, and before it where that is
-// something else. Before and after are those that the report was made of.
-func Incomplete(report *impact.Report, before, after *render.Result) (failures, unresolved int) {
-	for _, c := range report.Clusters {
-		failures += len(c.Failures)
-		unresolved += len(c.Unresolved)
-	}
-	if before == nil {
-		return failures, unresolved
-	}
-	for _, c := range before.Clusters {
-		var now render.Cluster
-		if after != nil {
-			if n := after.Cluster(c.Name); n != nil {
-				now = *n
-			}
-		}
-		for _, f := range c.Failures {
-			if !slices.Contains(now.Failures, f) {
-				failures++
-			}
-		}
-		for _, u := range c.Unresolved {
-			if !slices.Contains(now.Unresolved, u) {
-				unresolved++
-			}
-		}
-	}
-	return failures, unresolved
 }
 
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }

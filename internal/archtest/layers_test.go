@@ -26,6 +26,7 @@ var levels = [][]string{
 	{"layout", "impact"},
 	// whose it is, why, how badly, whether it may; all of it in one value; which formats print
 	{"impact/concern", "impact/cause", "impact/risk", "impact/gate", "internal/fleetstory"},
+	{"impact/part"},
 	{"impact/review"},
 	{"report/text", "report/markdown", "report/html", "report/sarif", "report/junit", "report/github", "report/reporttest"},
 	// from one shape to another

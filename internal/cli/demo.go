@@ -14,9 +14,11 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetgen"
 	"github.com/bulkhead-dev/bulkhead/phrase"
+	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/report/term"
 )
 
@@ -71,10 +73,11 @@ func runDemo(ctx context.Context, keep bool, s *streams) (err error) {
 	if err != nil {
 		return err
 	}
-	r, err := x.review(ctx, o, time.Now().UTC())
+	p, err := x.part(o, render.Shard{})
 	if err != nil {
 		return err
 	}
+	r := review.Of(ctx, []*part.Part{p}, review.Options{Now: time.Now().UTC()})
 	if err := write(s.out, "text", r, s.colour, false); err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func (s *streams) prologue(story fleetgen.Story) {
 		s.printf("%s\n", strings.TrimRight("    "+line, " \n"))
 	}
 	s.printf("\n  %s\n", story.File)
-	for _, l := range review.Lines(story.Before[story.File], story.After[story.File], 1) {
+	for _, l := range part.Lines(story.Before[story.File], story.After[story.File], 1) {
 		code := term.Code("")
 		switch l.Op {
 		case "-":

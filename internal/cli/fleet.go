@@ -25,6 +25,7 @@ type fleet struct {
 	fetcher  *fetcher
 	store    *cache.Store // nil for none
 	stats    render.Stats // of all renders
+	shard    render.Shard // of the clusters; zero for all
 }
 
 // open reads the flags and opens the workspace. Nothing is rendered yet.
@@ -110,10 +111,12 @@ func (f *fleet) first(ctx context.Context, at *snapshot, rev string) (*render.Re
 // followed reports whether something of the fleet follows that branch of the
 // repository under review.
 func followed(r *render.Result, branch string) bool {
-	for _, c := range r.Clusters {
-		if c.Entry != nil && c.Entry.Ref != nil && c.Entry.Ref.Branch == branch {
+	for _, e := range r.Entries {
+		if e.Ref != nil && e.Ref.Branch == branch {
 			return true
 		}
+	}
+	for _, c := range r.Clusters {
 		for _, a := range c.Appliers {
 			if a.Own && a.Pinned && strings.HasPrefix(a.Source.Revision, branch+"@") {
 				return true
@@ -134,7 +137,7 @@ func (f *fleet) at(ctx context.Context, at *snapshot, before *render.Result) (*r
 		opts.Variables = nil
 		if bare, bareErr := render.Fleet(ctx, repo, opts); bareErr == nil {
 			opts.Variables = maps.Clone(f.render.Variables)
-			maps.DeleteFunc(opts.Variables, func(name string, _ map[string]string) bool { return bare.Cluster(name) == nil })
+			maps.DeleteFunc(opts.Variables, func(name string, _ map[string]string) bool { return !bare.Has(name) })
 			r, err = render.Fleet(ctx, repo, opts)
 		}
 	}

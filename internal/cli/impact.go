@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/render"
@@ -25,14 +26,34 @@ import (
 // impactOptions are the flags of impact.
 type impactOptions struct {
 	fleetOptions
-	stat       bool
+	reviewOptions
 	base, head string // revisions; "" for the merge base, and for the files on disk
-	explain    []string
-	only       string
-	labels     []string
-	failOn     string
-	now        string
-	reports    []string // FORMAT=FILE
+	shard      string // I/N
+}
+
+// reviewOptions are the flags that say how a review is decided and shown.
+type reviewOptions struct {
+	stat    bool
+	explain []string
+	only    string
+	labels  []string
+	failOn  string
+	now     string
+	reports []string // FORMAT=FILE
+	format  string
+	strict  bool
+}
+
+// bindReview adds the flags of a review that a command without a fleet has too.
+func (o *reviewOptions) bindReview(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&o.stat, "stat", false, "print just the table; with -o json stop after the matrix")
+	f.StringVar(&o.only, "only", "", "show the share of one `CONCERN`: platform, cluster or tenant/NAME; gates judge the whole change all the same")
+	f.StringArrayVar(&o.labels, "label", nil, "a `LABEL` of the pull request, which gates read as impact.labels; repeatable")
+	f.StringVar(&o.failOn, "fail-on", "error", "which failed gates give exit code 1: error, warn or never")
+	f.StringVar(&o.now, "now", "", "the `DATE` by which waivers expire, YYYY-MM-DD (default: today, UTC)")
+	f.StringArrayVar(&o.reports, "report", nil, "write the same answer to a file as well, `FORMAT=FILE`; repeatable")
+	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions([]string{"error", "warn", "never"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func newImpactCmd(s *streams) *cobra.Command {
@@ -66,21 +87,23 @@ pass: gates hold as the base says.`,
 			if err := o.revisions(args); err != nil {
 				return err
 			}
+			if o.shard != "" {
+				if err := forMerge(cmd); err != nil {
+					return err
+				}
+			}
+			o.reviewOptions.format, o.reviewOptions.strict = o.fleetOptions.format, o.fleetOptions.strict
 			return runImpact(cmd.Context(), &o, s)
 		},
 	}
 	o.bind(c, impactFormats()...)
+	o.bindReview(c)
 	f := c.Flags()
-	f.BoolVar(&o.stat, "stat", false, "print just the table; with -o json stop after the matrix")
 	f.StringVar(&o.base, "base", "", "the `REVISION` before the change, like the argument BASE")
 	f.StringVar(&o.head, "head", "", "the `REVISION` after it, like the argument HEAD")
 	f.StringArrayVar(&o.explain, "explain", nil, "say why one object changes, `CLUSTER/KIND/NAMESPACE/NAME` (CLUSTER/KIND/NAME for one without a namespace); repeatable")
-	f.StringVar(&o.only, "only", "", "show the share of one `CONCERN`: platform, cluster or tenant/NAME; gates judge the whole change all the same")
-	f.StringArrayVar(&o.labels, "label", nil, "a `LABEL` of the pull request, which gates read as impact.labels; repeatable")
-	f.StringVar(&o.failOn, "fail-on", "error", "which failed gates give exit code 1: error, warn or never")
-	f.StringVar(&o.now, "now", "", "the `DATE` by which waivers expire, YYYY-MM-DD (default: today, UTC)")
-	f.StringArrayVar(&o.reports, "report", nil, "write the same answer to a file as well, `FORMAT=FILE`; repeatable")
-	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions([]string{"error", "warn", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	f.StringVar(&o.shard, "shard", "", "compare only the share `I/N` of the clusters, and write a part for bulkhead impact merge instead of a review")
+	c.AddCommand(newMergeCmd(s))
 	return withCodes(c, true)
 }
 
@@ -95,21 +118,15 @@ func (o *impactOptions) revisions(args []string) error {
 		}
 		*at = args[i]
 	}
-	if name, ok := strings.CutPrefix(o.only, "tenant/"); o.only != "" && !slices.Contains([]string{"platform", "cluster"}, o.only) && (!ok || name == "") {
-		return usage("unknown concern "+term.Quote(o.only), "use --only platform, --only cluster or --only tenant/NAME")
-	}
-	if !slices.Contains([]string{"error", "warn", "never"}, o.failOn) {
-		return usage("unknown --fail-on "+term.Quote(o.failOn), "use error, warn or never")
-	}
 	return nil
 }
 
 func runImpact(ctx context.Context, o *impactOptions, s *streams) error {
-	reports, err := o.files()
+	out, err := o.output()
 	if err != nil {
 		return err
 	}
-	now, err := o.today()
+	shard, err := o.share()
 	if err != nil {
 		return err
 	}
@@ -118,19 +135,29 @@ func runImpact(ctx context.Context, o *impactOptions, s *streams) error {
 		return err
 	}
 	defer f.close(ctx)
+	f.shard = shard
 	x, err := f.compare(ctx, o.base, o.head)
 	if err != nil {
 		return err
 	}
-	r, err := x.review(ctx, o, now)
+	p, err := x.part(o, shard)
 	if err != nil {
 		return err
 	}
 	f.tellStats()
+	if shard.Of > 0 {
+		return p.Encode(s.out)
+	}
+	return o.tell(ctx, s, []*part.Part{p}, out)
+}
+
+// tell writes the review of parts in all forms that the flags ask for. The error is its verdict, too.
+func (o *reviewOptions) tell(ctx context.Context, s *streams, parts []*part.Part, out output) error {
+	r := review.Of(ctx, parts, review.Options{Now: out.now, Labels: o.labels, Only: o.only})
 	if len(o.explain) > 0 {
 		return s.explain(r, o.explain, o.format)
 	}
-	for _, k := range reports {
+	for _, k := range out.reports {
 		if err := k.write(r); err != nil {
 			return err
 		}
@@ -139,14 +166,34 @@ func runImpact(ctx context.Context, o *impactOptions, s *streams) error {
 		return err
 	}
 	var holes error
-	if failures, unresolved := review.Incomplete(x.report, x.before, x.after); o.strict && failures+unresolved > 0 {
+	if failures, unresolved := review.Incomplete(parts); o.strict && failures+unresolved > 0 {
 		holes = incomplete(failures, unresolved)
 	}
 	return cmp.Or(objects(r, o.failOn, holes), holes)
 }
 
+// output is what the flags of a review say, checked.
+type output struct {
+	reports []reportFile
+	now     time.Time
+}
+
+func (o *reviewOptions) output() (out output, err error) {
+	if name, ok := strings.CutPrefix(o.only, "tenant/"); o.only != "" && !slices.Contains([]string{"platform", "cluster"}, o.only) && (!ok || name == "") {
+		return out, usage("unknown concern "+term.Quote(o.only), "use --only platform, --only cluster or --only tenant/NAME")
+	}
+	if !slices.Contains([]string{"error", "warn", "never"}, o.failOn) {
+		return out, usage("unknown --fail-on "+term.Quote(o.failOn), "use error, warn or never")
+	}
+	if out.reports, err = o.files(); err != nil {
+		return out, err
+	}
+	out.now, err = o.today()
+	return out, err
+}
+
 // today is the date by which waivers expire.
-func (o *impactOptions) today() (time.Time, error) {
+func (o *reviewOptions) today() (time.Time, error) {
 	if o.now == "" {
 		return time.Now().UTC(), nil
 	}
@@ -178,7 +225,7 @@ func objects(r *review.Review, failOn string, holes error) error {
 type reportFile struct{ format, path string }
 
 // files are those of --report.
-func (o *impactOptions) files() (out []reportFile, err error) {
+func (o *reviewOptions) files() (out []reportFile, err error) {
 	for _, text := range o.reports {
 		format, path, ok := strings.Cut(text, "=")
 		if !ok || path == "" {
@@ -228,9 +275,9 @@ type comparison struct {
 	stats         render.Stats
 }
 
-// review is what there is to say about a comparison.
-func (x *comparison) review(ctx context.Context, o *impactOptions, now time.Time) (*review.Review, error) {
-	docs := [2]review.Version{{Rendered: x.before, Tree: x.base.tree}, {Rendered: x.after, Tree: x.head.tree}}
+// part is what there is to say about a comparison, or about a shard of the fleet.
+func (x *comparison) part(o *impactOptions, shard render.Shard) (*part.Part, error) {
+	docs := [2]part.Version{{Rendered: x.before, Tree: x.base.tree}, {Rendered: x.after, Tree: x.head.tree}}
 	for i := range docs {
 		var err error
 		if docs[i].Documents, err = render.Documents(docs[i].Tree); err != nil {
@@ -241,9 +288,12 @@ func (x *comparison) review(ctx context.Context, o *impactOptions, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	return review.Of(ctx, x.report, docs[0], docs[1], review.Options{
-		Redact: newRedactor(),
-		Base:   x.revision(x.base), Head: x.revision(x.head), Files: x.files, Stats: x.stats, Now: now, Labels: o.labels, Only: o.only, Spokes: spokes,
+	redact := newRedactor()
+	return part.Of(x.report, docs[0], docs[1], part.Options{
+		Comparison: part.Comparison{
+			Version: version(), Base: x.revision(x.base), Head: x.revision(x.head), Options: redact.Digest(o.rendered()), Files: x.files, Spokes: spokes,
+		},
+		Shard: part.Shard{Index: shard.Index, Of: shard.Of}, Stats: x.stats, Redact: redact, Owners: o.only != "",
 	}), nil
 }
 
@@ -286,6 +336,9 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 		return nil, err
 	}
 	f.render.Sources, x.spokes = mapped.before, mapped.spokes
+	if err := f.share(x, &mapped); err != nil {
+		return nil, err
+	}
 	none := func(err error) bool { return errors.Is(err, render.ErrNoClusters) }
 	before, errBefore := f.first(ctx, x.base, base)
 	if errBefore != nil && !none(errBefore) {
@@ -326,6 +379,9 @@ func (f *fleet) knowsVariables(sides ...*render.Result) error {
 		if r != nil {
 			for _, c := range r.Clusters {
 				known[c.Name] = true
+			}
+			for _, e := range r.Entries {
+				known[e.Cluster] = true
 			}
 		}
 	}

@@ -62,7 +62,7 @@ func schemaOf(t *testing.T, name string, doc any) []byte {
 		}
 	}
 	r := &jsonschema.Reflector{ExpandedStruct: true, AllowAdditionalProperties: true, Mapper: written}
-	for _, dir := range []string{".", "../../object", "../../render", "../../impact", "../../impact/review", "../../finding"} {
+	for _, dir := range []string{".", "../../object", "../../render", "../../impact", "../../impact/review", "../../impact/part", "../../finding"} {
 		if err := r.AddGoComments("github.com/bulkhead-dev/bulkhead/internal/cli", dir); err != nil {
 			t.Fatal(err)
 		}

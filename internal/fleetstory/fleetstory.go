@@ -30,6 +30,11 @@ type Story struct {
 // Tell renders both revisions of a case, the second as what comes after the first, and compares them.
 // The error is that of a render, or of what the case serves.
 func Tell(ctx context.Context, c *fleetcase.Case) (*Story, error) {
+	return TellShard(ctx, c, render.Shard{})
+}
+
+// TellShard is [Tell] for one share of the clusters; zero is all of them.
+func TellShard(ctx context.Context, c *fleetcase.Case, shard render.Shard) (*Story, error) {
 	other := func(dir string) *tree.Tree { return tree.FromBlobs(c.Others[dir]) }
 	repo := render.Repository{URL: fleetcase.URL, Branch: c.Branch, Revision: "main@sha1:0"}
 	if len(c.Refs) > 0 {
@@ -47,6 +52,17 @@ func Tell(ctx context.Context, c *fleetcase.Case) (*Story, error) {
 		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
 	}
 	s := &Story{Files: Differing(c.Before, c.After), Trees: [2]*tree.Tree{tree.FromBlobs(c.Before), tree.FromBlobs(c.After)}}
+	if shard.Of > 0 {
+		var sources []*tree.Tree
+		for _, r := range opts.Sources {
+			sources = append(sources, r.Tree)
+		}
+		linked, err := render.Linked(opts.Clusters, s.Trees[:], sources...)
+		if err != nil {
+			return nil, err
+		}
+		opts.Skip = shard.Skip(linked)
+	}
 	for i, result := range []**render.Result{&s.Before, &s.After} {
 		var err error
 		if opts.Fetch, err = fetch(c, i); err != nil {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bulkhead-dev/bulkhead/impact"
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/phrase"
@@ -244,7 +245,7 @@ func owner(s *review.Side) string {
 // edit is one difference: a line, or more for text of several lines.
 func (p *printer) edit(e object.Edit) []string {
 	at := term.Safe(phrase.Clip(e.Path.String(), 200))
-	one := func(v any) string { return term.Safe(phrase.Clip(review.Value(v), 100)) }
+	one := func(v any) string { return term.Safe(phrase.Clip(part.Value(v), 100)) }
 	switch e.Op {
 	case object.Add:
 		return []string{p.Look(term.Green, "+ "+at+": "+one(e.To))}
@@ -263,7 +264,7 @@ func (p *printer) edit(e object.Edit) []string {
 		return []string{at + ": only the line break at the end differs"}
 	}
 	lines := []string{at + ":"}
-	all := review.Lines(from, to, contextLines)
+	all := part.Lines(from, to, contextLines)
 	for i, l := range all {
 		if i == mostLines {
 			lines = append(lines, fmt.Sprintf("   … %d more lines", len(all)-i))

@@ -1,4 +1,4 @@
-package review
+package part
 
 import (
 	"strings"
