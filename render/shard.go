@@ -42,7 +42,7 @@ func (s Shard) Skip(linked []string) func(cluster string) bool {
 func Linked(declared []Declared, hub []*tree.Tree, sources ...*tree.Tree) ([]string, error) {
 	l := &links{plain: map[tree.Hash]bool{}, folders: map[string]string{}, linked: map[string]bool{}}
 	for _, t := range hub {
-		f, err := entryPoints(t, &Options{Clusters: declared})
+		f, err := entryPoints(t, &Options{Clusters: declared}, &Cache{})
 		if err != nil {
 			continue // one revision may be without clusters; whoever renders it reports what else is wrong
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/impact"
 	"github.com/bulkhead-dev/bulkhead/impact/concern"
+	"github.com/bulkhead-dev/bulkhead/phrase"
 )
 
 // Bounds on what is read: a part may be an artifact that anybody wrote.
@@ -235,25 +236,36 @@ func checkWhose(w *concern.Whose) error {
 	return nil
 }
 
+// MismatchError says why parts cannot be put together.
+type MismatchError struct {
+	What string
+	Cure string // what to do about it
+}
+
+// Error implements error.
+func (e *MismatchError) Error() string { return e.What + ": " + e.Cure }
+
 // Check says why parts cannot be put together: they are not all of one comparison, or some are missing. Names are theirs, such as
-// those of the files.
+// those of the files. The error is a [*MismatchError].
 func Check(names []string, parts []*Part) error {
 	first := parts[0]
 	seen := make([]string, first.Shard.Of)
 	clusters := map[string]string{}
 	for i, p := range parts {
 		if what, cure := differs(first, p); what != "" {
-			return fmt.Errorf("%s and %s have %s: %s", names[0], names[i], what, cure)
+			return &MismatchError{names[0] + " and " + names[i] + " have " + what, cure}
 		}
 		if twice := seen[p.Shard.Index-1]; twice != "" {
-			return fmt.Errorf("%s and %s are both shard %d of %d: leave one of them out", twice, names[i], p.Shard.Index, p.Shard.Of)
+			return &MismatchError{fmt.Sprintf("%s and %s are both shard %d of %d", twice, names[i], p.Shard.Index, p.Shard.Of), "leave one of them out"}
 		}
 		seen[p.Shard.Index-1] = names[i]
 		for j := range p.Clusters {
 			name := p.Clusters[j].Name
 			if other := clusters[name]; other != "" {
-				return fmt.Errorf("cluster %.60q is in %s and in %s: something that was fetched writes to it from another cluster by kubeConfig; compare this fleet without --shard",
-					name, other, names[i])
+				return &MismatchError{
+					fmt.Sprintf("cluster %.60q is in %s and in %s: something that was fetched writes to it from another cluster by kubeConfig", name, other, names[i]),
+					"compare this fleet without --shard",
+				}
 			}
 			clusters[name] = names[i]
 		}
@@ -269,8 +281,10 @@ func Check(names []string, parts []*Part) error {
 		for _, n := range missing[1:min(len(missing), 10)] {
 			few += fmt.Sprintf(", %d", n)
 		}
-		return fmt.Errorf("%d of %d parts are missing, those of shards %s: run bulkhead impact --shard %d/%d, and name its part too",
-			len(missing), first.Shard.Of, few, missing[0], first.Shard.Of)
+		return &MismatchError{
+			fmt.Sprintf("%d of %d parts %s missing: shard %s", len(missing), first.Shard.Of, phrase.Verb(len(missing), "is", "are"), few),
+			fmt.Sprintf("run bulkhead impact --shard %d/%d, and name its part too", missing[0], first.Shard.Of),
+		}
 	}
 	return nil
 }

@@ -59,8 +59,11 @@ func runMerge(ctx context.Context, o *reviewOptions, s *streams, files []string)
 		parts, names = append(parts, p), append(names, term.Quote(file))
 	}
 	if err := part.Check(names, parts); err != nil {
-		what, cure, _ := strings.Cut(err.Error(), ": ")
-		return hinted(errors.New("merge: "+what), cure)
+		var apart *part.MismatchError
+		if errors.As(err, &apart) {
+			return hinted(errors.New("merge: "+apart.What), apart.Cure)
+		}
+		return err
 	}
 	return o.tell(ctx, s, parts, out)
 }

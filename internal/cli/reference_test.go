@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/object"
 )
@@ -24,7 +25,10 @@ const reference = "../../docs/reference"
 // UPDATE=1, which is what go generate does, it writes them.
 func TestReference(t *testing.T) {
 	pages := map[string][]byte{"commands.md": commandsPage()}
-	for name, doc := range map[string]any{"render": &RenderDocument{}, "impact": &review.Review{}, "reach": &ReachDocument{}, "version": &VersionDocument{}, "cache-stat": &CacheStatDocument{}, "cache-clear": &CacheClearDocument{}} {
+	for name, doc := range map[string]any{
+		"render": &RenderDocument{}, "impact": &review.Review{}, "impact-part": &part.Part{}, "reach": &ReachDocument{}, "version": &VersionDocument{},
+		"cache-stat": &CacheStatDocument{}, "cache-clear": &CacheClearDocument{},
+	} {
 		pages[name+".schema.json"] = schemaOf(t, name, doc)
 	}
 	for name, want := range pages {
@@ -62,7 +66,7 @@ func schemaOf(t *testing.T, name string, doc any) []byte {
 		}
 	}
 	r := &jsonschema.Reflector{ExpandedStruct: true, AllowAdditionalProperties: true, Mapper: written}
-	for _, dir := range []string{".", "../../object", "../../render", "../../impact", "../../impact/review", "../../impact/part", "../../finding"} {
+	for _, dir := range []string{".", "../../object", "../../render", "../../impact", "../../impact/review", "../../impact/part", "../../impact/concern", "../../api/v1alpha1", "../../finding"} {
 		if err := r.AddGoComments("github.com/bulkhead-dev/bulkhead/internal/cli", dir); err != nil {
 			t.Fatal(err)
 		}
@@ -95,6 +99,8 @@ func written(t reflect.Type) *jsonschema.Schema {
 		props.Set("from", &jsonschema.Schema{Description: "the old value; left out of an add"})
 		props.Set("to", &jsonschema.Schema{Description: "the new value; left out of a remove"})
 		return &jsonschema.Schema{Type: "object", Properties: props, Required: []string{"path", "op"}}
+	case reflect.TypeFor[part.Edits]():
+		return &jsonschema.Schema{Type: "array", Description: "differences, each with its path step by step, op, from and to; secret values are redacted"}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/report/term"
 	"github.com/bulkhead-dev/bulkhead/report/text"
+	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // renderOptions are the flags of render.
@@ -22,6 +23,7 @@ type renderOptions struct {
 	fleetOptions
 	rev   string
 	names []string // of clusters; none for all
+	shard string   // I/N
 }
 
 func newRenderCmd(s *streams) *cobra.Command {
@@ -42,11 +44,16 @@ of the answer.`,
 		},
 	}
 	o.bind(c, "table", "yaml", "json", "name")
+	c.Flags().StringVar(&o.shard, "shard", "", "render only the share `I/N` of the clusters")
 	c.Flags().StringVar(&o.rev, "rev", "", "render the commit `REV` (default: the files on disk)")
 	return withCodes(c, false)
 }
 
 func runRender(ctx context.Context, o *renderOptions, s *streams) error {
+	shard, err := shardOf(o.shard)
+	if err != nil {
+		return err
+	}
 	f, err := o.open(s)
 	if err != nil {
 		return err
@@ -60,6 +67,9 @@ func runRender(ctx context.Context, o *renderOptions, s *streams) error {
 		return err
 	}
 	if f.render.Sources, err = o.mapped(ctx, f.workspace, at.tree); err != nil {
+		return err
+	}
+	if err := f.share(shard, []*tree.Tree{at.tree}, f.render.Sources); err != nil {
 		return err
 	}
 	r, err := f.first(ctx, at, o.rev)

@@ -41,7 +41,7 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := map[string]string{}
+	files, scripts := map[string]string{}, jobScripts(t)
 	for _, f := range fleet.Files {
 		files[f.Name] = string(f.Data)
 	}
@@ -70,6 +70,11 @@ func TestScript(t *testing.T) {
 			dir := filepath.Join(e.WorkDir, "fleet")
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				return err
+			}
+			for name, text := range scripts {
+				if err := os.WriteFile(filepath.Join(e.WorkDir, name), []byte(text), 0o600); err != nil {
+					return err
+				}
 			}
 			return fleetgen.Write(dir, files)
 		},

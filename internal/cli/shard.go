@@ -65,23 +65,22 @@ func (o *impactOptions) rendered() string {
 	return string(data)
 }
 
-// share leaves out the clusters of other shards.
-func (f *fleet) share(x *comparison, mapped *sources) error {
-	if f.shard.Of == 0 {
+// share leaves out the clusters of other shards. The trees are all revisions that are looked at, the sources those
+// that are mapped.
+func (f *fleet) share(shard render.Shard, hub []*tree.Tree, sources ...[]render.Repository) error {
+	if shard.Of == 0 {
 		return nil
 	}
-	var sources []*tree.Tree
-	for _, list := range [][]render.Repository{mapped.before, mapped.after} {
-		for _, r := range list {
-			if r.Tree != nil {
-				sources = append(sources, r.Tree)
-			}
+	var others []*tree.Tree
+	for _, r := range slices.Concat(sources...) {
+		if r.Tree != nil {
+			others = append(others, r.Tree)
 		}
 	}
-	linked, err := render.Linked(f.render.Clusters, []*tree.Tree{x.base.tree, x.head.tree}, sources...)
+	linked, err := render.Linked(f.render.Clusters, hub, others...)
 	if err != nil {
 		return err
 	}
-	f.render.Skip = f.shard.Skip(linked)
+	f.render.Skip = shard.Skip(linked)
 	return nil
 }
