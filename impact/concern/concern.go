@@ -1,8 +1,9 @@
 // Package concern says whose an object of a fleet is: the platform's, a tenant's or one cluster's.
 //
 // It turns a change of an [impact.Report], or a file of the commit, into a [Concern] with the
-// evidence that tells so. Its invariant: the same evidence gives the same answer on every cluster, so
-// that equal changes stay together; only what belongs to one cluster alone is told apart. Start at [New].
+// evidence that tells so. Its invariants: the same evidence gives the same answer on every cluster, so
+// that equal changes stay together, and only what belongs to one cluster alone is told apart; what other clusters render does not
+// change the answer for one, but for the question who else reads a file. Start at [New].
 package concern
 
 import (
