@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/impact"
@@ -277,10 +278,7 @@ func Check(names []string, parts []*Part) error {
 		}
 	}
 	if len(missing) > 0 {
-		few := fmt.Sprint(missing[0])
-		for _, n := range missing[1:min(len(missing), 10)] {
-			few += fmt.Sprintf(", %d", n)
-		}
+		few := strings.ReplaceAll(strings.Trim(fmt.Sprint(missing[:min(len(missing), 10)]), "[]"), " ", ", ")
 		return &MismatchError{
 			fmt.Sprintf("%d of %d parts %s missing: shard %s", len(missing), first.Shard.Of, phrase.Verb(len(missing), "is", "are"), few),
 			fmt.Sprintf("run bulkhead impact --shard %d/%d, and name its part too", missing[0], first.Shard.Of),

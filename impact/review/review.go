@@ -49,16 +49,26 @@ type Review struct {
 
 // What a review holds as it was found.
 type (
+	// Revision is [part.Revision].
 	Revision = part.Revision
-	Spoke    = part.Spoke
-	Side     = part.Side
-	Cause    = part.Cause
-	Diff     = part.Diff
-	Line     = part.Line
-	Failure  = part.Failure
+	// Spoke is [part.Spoke].
+	Spoke = part.Spoke
+	// Side is [part.Side].
+	Side = part.Side
+	// Cause is [part.Cause].
+	Cause = part.Cause
+	// Diff is [part.Diff].
+	Diff = part.Diff
+	// Line is [part.Line].
+	Line = part.Line
+	// Failure is [part.Failure].
+	Failure = part.Failure
+	// Withheld is [part.Withheld].
 	Withheld = part.Withheld
-	Wait     = part.Wait
-	Unknown  = part.Unknown
+	// Wait is [part.Wait].
+	Wait = part.Wait
+	// Unknown is [part.Unknown].
+	Unknown = part.Unknown
 )
 
 // Details is what --stat leaves out.

@@ -18,15 +18,15 @@ import (
 const jobs = "../../deploy/job"
 
 // jobOf is a manifest of deploy/job; fields that there are not fail.
-func jobOf(t testing.TB, file string) *batchv1.Job {
-	t.Helper()
+func jobOf(tb testing.TB, file string) *batchv1.Job {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join(jobs, file))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	j := &batchv1.Job{}
 	if err := yaml.UnmarshalStrict(data, j); err != nil {
-		t.Fatalf("%s: %v", file, err)
+		tb.Fatalf("%s: %v", file, err)
 	}
 	return j
 }
@@ -83,13 +83,13 @@ func TestJobManifests(t *testing.T) {
 }
 
 // jobScripts are what the containers of deploy/job run, by the name of the container's file.
-func jobScripts(t testing.TB) map[string]string {
-	t.Helper()
-	shards, merge := jobOf(t, "shards.yaml").Spec.Template.Spec, jobOf(t, "merge.yaml").Spec.Template.Spec
+func jobScripts(tb testing.TB) map[string]string {
+	tb.Helper()
+	shards, merge := jobOf(tb, "shards.yaml").Spec.Template.Spec, jobOf(tb, "merge.yaml").Spec.Template.Spec
 	out := map[string]string{}
 	for name, c := range map[string]corev1.Container{"clone.sh": shards.InitContainers[0], "shard.sh": shards.Containers[0], "merge.sh": merge.Containers[0]} {
 		if !slices.Equal(c.Command, []string{"sh", "-euc"}) || len(c.Args) != 1 {
-			t.Fatalf("container %s runs no script", c.Name)
+			tb.Fatalf("container %s runs no script", c.Name)
 		}
 		out[name] = c.Args[0]
 	}

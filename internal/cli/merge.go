@@ -59,8 +59,7 @@ func runMerge(ctx context.Context, o *reviewOptions, s *streams, files []string)
 		parts, names = append(parts, p), append(names, term.Quote(file))
 	}
 	if err := part.Check(names, parts); err != nil {
-		var apart *part.MismatchError
-		if errors.As(err, &apart) {
+		if apart, ok := errors.AsType[*part.MismatchError](err); ok {
 			return hinted(errors.New("merge: "+apart.What), apart.Cure)
 		}
 		return err
@@ -70,7 +69,7 @@ func runMerge(ctx context.Context, o *reviewOptions, s *streams, files []string)
 
 // readPart reads the file of a part.
 func readPart(file string) (*part.Part, error) {
-	in, err := os.Open(file)
+	in, err := os.Open(file) //nolint:gosec // G304: the user names the file
 	if err != nil {
 		return nil, hinted(fmt.Errorf("read part %s: %w", file, cause(err)), "name the files that bulkhead impact --shard wrote")
 	}

@@ -19,7 +19,7 @@ type mutation func(files map[string]string, a, b string, n int)
 
 // mutations are what the changes of [TestMergedFleets] are put together of: what is asked of one cluster, and what is
 // asked across them.
-var mutations = map[string]mutation{ //nolint:gochecknoglobals // a constant table
+var mutations = map[string]mutation{
 	"a base": func(f map[string]string, _, _ string, n int) {
 		edit(f, "apps/base/t000/deployment.yaml", "image:", fmt.Sprintf("image: registry.example/x:%d #", n))
 	},
