@@ -115,6 +115,11 @@ func (s Stats) minus(o Stats) Stats {
 		Evaluations: s.Evaluations - o.Evaluations, EvaluationsRun: s.EvaluationsRun - o.EvaluationsRun,
 		Builds: s.Builds - o.Builds, BuildsRun: s.BuildsRun - o.BuildsRun,
 		Substitutions: s.Substitutions - o.Substitutions, Substituted: s.Substituted - o.Substituted,
-		Releases: s.Releases - o.Releases, ReleasesRun: s.ReleasesRun - o.ReleasesRun,
+		Releases: s.Releases - o.Releases, ReleasesRun: s.ReleasesRun - o.ReleasesRun, Rounds: s.Rounds - o.Rounds,
 	}
+}
+
+// Plus adds up the work of two renders.
+func (s Stats) Plus(o Stats) Stats {
+	return s.minus(Stats{}.minus(o))
 }

@@ -50,11 +50,7 @@ func (m *maker) unread() []string {
 
 // add sums up the work of shards.
 func add(to *render.Stats, n render.Stats) {
-	to.Builds += n.Builds
-	to.BuildsRun += n.BuildsRun
-	to.Substitutions += n.Substitutions
-	to.Substituted += n.Substituted
-	to.Releases += n.Releases
-	to.ReleasesRun += n.ReleasesRun
-	to.Rounds = max(to.Rounds, n.Rounds) // they run side by side
+	rounds := max(to.Rounds, n.Rounds) // they run side by side
+	*to = to.Plus(n)
+	to.Rounds = rounds
 }

@@ -145,15 +145,7 @@ func (f *fleet) at(ctx context.Context, at *snapshot, before *render.Result) (*r
 	if err != nil {
 		return nil, err
 	}
-	f.stats.Evaluations += r.Stats.Evaluations
-	f.stats.EvaluationsRun += r.Stats.EvaluationsRun
-	f.stats.Builds += r.Stats.Builds
-	f.stats.BuildsRun += r.Stats.BuildsRun
-	f.stats.Substitutions += r.Stats.Substitutions
-	f.stats.Substituted += r.Stats.Substituted
-	f.stats.Releases += r.Stats.Releases
-	f.stats.ReleasesRun += r.Stats.ReleasesRun
-	f.stats.Rounds += r.Stats.Rounds
+	f.stats = f.stats.Plus(r.Stats)
 	return r, nil
 }
 

@@ -29,8 +29,8 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
-// told is the answer of parts. What only counts work is left out: that of shards adds up.
-func told(t tester, parts []*part.Part, only string) forms {
+// outcome is the answer of parts. What only counts work is left out: that of shards adds up.
+func outcome(t tester, parts []*part.Part, only string) forms {
 	t.Helper()
 	r := review.Of(t.Context(), parts, review.Options{Only: only, Now: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)})
 	r.Stats = render.Stats{}
@@ -103,7 +103,7 @@ func holdLaw(t tester, c *fleetcase.Case, n int) {
 		t.Fatal(err)
 	}
 	for _, only := range []string{"", "platform", "tenant/billing"} {
-		want, got := told(t, []*part.Part{partOf(t, whole, render.Shard{}, only)}, only), told(t, parts, only)
+		want, got := outcome(t, []*part.Part{partOf(t, whole, render.Shard{}, only)}, only), outcome(t, parts, only)
 		for form := range want {
 			if diff := cmp.Diff(want[form], got[form]); diff != "" {
 				t.Fatalf("%d shards, only %q, %s (-one run +merged):\n%s", n, only, form, diff)
