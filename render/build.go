@@ -145,7 +145,7 @@ func readItems(m resmap.ResMap, b *build) ([]*item, error) {
 		if res.GetName() == "" || res.GetKind() == "" || res.GetApiVersion() == "" {
 			return nil, fmt.Errorf("an object has no apiVersion, kind or name: %s/%s/%s", res.GetApiVersion(), res.GetKind(), res.GetName())
 		}
-		data, err := res.MarshalJSON()
+		data, err := jsonOf(res)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", res.CurId(), err)
 		}
