@@ -245,7 +245,7 @@ func isUnit(in files, dir string) bool {
 // errNotObjects marks a file that lies in a scanned folder but holds no objects.
 var errNotObjects = errors.New("decode Kubernetes YAML")
 
-func holdsObjects(in files, inspect *inspector, p string) (err error) {
+func holdsObjects(in files, inspect *inspector, p string) error {
 	data, err := in.ReadFile(p)
 	if err != nil {
 		return err
@@ -253,11 +253,6 @@ func holdsObjects(in files, inspect *inspector, p string) (err error) {
 	if err := inspect.bomb(p, data); err != nil {
 		return err
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w from %s: %v", errNotObjects, p, r)
-		}
-	}()
 	if err := inspect.objects(data); err != nil {
 		return fmt.Errorf("%w from %s: %w", errNotObjects, p, err)
 	}
@@ -286,8 +281,14 @@ func decodes(data []byte) error {
 	return err
 }
 
-// decoded are the objects that kustomize reads off data.
+// decoded are the objects that kustomize reads off data. Data that it panics at is an
+// error.
 func decoded(data []byte) (objects []*resource.Resource, err error) {
 	defer useSchema(scopesOnly)() // an object's identity asks the global schema
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
 	return provider.NewDefaultDepProvider().GetResourceFactory().SliceFromBytes(data)
 }

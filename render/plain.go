@@ -6,6 +6,7 @@ import (
 	"path"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -46,7 +47,7 @@ func (b *build) plain(ctx context.Context, rec *tree.Recorder, inspect *inspecto
 	if err != nil {
 		return false
 	}
-	w := &plainWalk{fsys: &artifactFS{in: rec, inspect: inspect, overlay: map[string][]byte{name: {}}}}
+	w := &plainWalk{fsys: &artifactFS{in: rec, inspect: inspect, overlay: map[string][]byte{name: {}}}, seen: map[string]bool{}}
 	if e, err := rec.Stat(name); err == nil && e.IsDir() || len(w.kustomizationFiles(artifactRoot+"/"+s.Path)) != 1 {
 		return false
 	}
@@ -80,6 +81,7 @@ type plainWalk struct {
 	fsys  *artifactFS
 	names []string // from the artifact's root
 	files [][]byte
+	seen  map[string]bool
 }
 
 // kustomization takes the resources of a kustomization file in dir, an absolute path,
@@ -95,7 +97,7 @@ func (w *plainWalk) kustomization(kus *kustypes.Kustomization, dir string, roots
 		return false
 	}
 	dir = path.Clean(dir)
-	roots = append(roots[:len(roots):len(roots)], dir)
+	roots = append(slices.Clip(roots), dir)
 	for _, entry := range kus.Resources {
 		if !w.resource(entry, dir, roots) {
 			return false
@@ -114,9 +116,10 @@ func (w *plainWalk) resource(entry, dir string, roots []string) bool {
 		return false
 	}
 	e, found := w.fsys.stat(at)
-	if !found || e.Mode == tree.Symlink {
+	if !found || e.Mode == tree.Symlink || w.seen[at] { // what is there twice does not differ
 		return false
 	}
+	w.seen[at] = true
 	if e.IsDir() {
 		for _, root := range roots {
 			if root == at || strings.HasPrefix(root, at+"/") {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 
-	"sigs.k8s.io/kustomize/api/provider"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 )
 
@@ -137,13 +136,8 @@ func demandOfPatch(entry any) (d demand, file string) {
 
 // mergesObjects reports whether a patch may be a strategic merge patch: PatchTransformer
 // takes it for one when this very call succeeds.
-func mergesObjects(patch []byte) (may bool) {
-	defer func() {
-		if recover() != nil {
-			may = true
-		}
-	}()
-	_, err := provider.NewDefaultDepProvider().GetResourceFactory().SliceFromBytes(patch)
+func mergesObjects(patch []byte) bool {
+	_, err := decoded(patch)
 	return err == nil
 }
 

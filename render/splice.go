@@ -53,9 +53,15 @@ var valueLine = regexp.MustCompile(`^((?: |- )*)(?:[A-Za-z0-9_./-]+: |- )(.+)$`)
 // letter at its end keeps the mark of 1 from being the beginning of that of 10.
 func markOf(i int) string { return "zqMarkOfGap" + strconv.Itoa(i) + "zq" }
 
+// Objects beyond these go the whole way: each gap is searched for in the object.
+const (
+	maxGaps    = 256
+	maxSpliced = 1 << 20 // bytes of YAML
+)
+
 // splice cuts the object that text is the YAML of; nil when that is not certainly right.
 func splice(text string) *spliced {
-	if strings.Contains(text, "$$") || strings.Contains(text, "zqMarkOfGap") {
+	if len(text) > maxSpliced || strings.Count(text, "${") > maxGaps || strings.Contains(text, "$$") || strings.Contains(text, "zqMarkOfGap") {
 		return nil
 	}
 	var marked strings.Builder
@@ -195,9 +201,9 @@ func enclosing(made []byte, at, end int) (begin, stop int) {
 		}
 		return n%2 == 1
 	}
-	for begin = at - 1; begin > 0 && (made[begin] != '"' || escaped(begin)); begin-- { //nolint:revive // all is in the condition
+	for begin = at - 1; begin > 0 && (made[begin] != '"' || escaped(begin)); begin-- {
 	}
-	for stop = end; stop < len(made) && (made[stop] != '"' || escaped(stop)); stop++ { //nolint:revive // all is in the condition
+	for stop = end; stop < len(made) && (made[stop] != '"' || escaped(stop)); stop++ {
 	}
 	return begin, stop + 1
 }
