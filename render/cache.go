@@ -78,15 +78,14 @@ func (c *Cache) build(ctx context.Context, t *tree.Tree, spec buildSpec, decrypt
 // compactFrom is the number of objects from which on bodies are held as text.
 const compactFrom = 20_000
 
-// compact saves memory once there are many objects. Appliers, and what others look up, stay trees.
-func (c *Cache) compact(a *Applier) {
-	if c.objects.Add(int64(len(a.Objects))) < compactFrom {
+// compact saves memory once there are many objects.
+func (c *Cache) compact(ev *evaluation) {
+	if c.objects.Add(int64(len(ev.applier.Objects))) < compactFrom {
 		return
 	}
-	for _, o := range a.Objects {
-		if o.ID.Kind != "ConfigMap" && o.ID.Kind != "Secret" && !fluxGroup(o.ID.Group) {
-			o.Body().Compact()
-		}
+	ev.ks = nil
+	for _, o := range ev.applier.Objects {
+		o.Body().Compact()
 	}
 }
 

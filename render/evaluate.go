@@ -51,7 +51,7 @@ type evaluation struct {
 	node       *node
 	body       object.Hash
 	applier    *Applier
-	ks         *kustomizev1.Kustomization // as decoded; nil for other kinds
+	ks         *kustomizev1.Kustomization // as decoded; nil for other kinds, and in a large fleet
 	failures   []Failure
 	unresolved []Unresolved
 	notes      []Note
@@ -102,7 +102,7 @@ func (e *engine) evaluate(ctx context.Context, n *node, st *state) *evaluation {
 		out.far = e.ground(out.applier.Target)
 	}
 	v.scrub()
-	e.cache.compact(out.applier)
+	e.cache.compact(out)
 	if ctx.Err() == nil {
 		e.cache.evaluations.keep(out)
 		e.used(out, true)
