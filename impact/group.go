@@ -37,18 +37,18 @@ func groups(clusters []*Cluster) []*Group {
 }
 
 // Likeness is equal for changes that are the same. It may hold secrets.
-func (ch *Change) Likeness() string {
+func (c *Change) Likeness() string {
 	what := ""
-	switch ch.Kind {
+	switch c.Kind {
 	case Added:
-		what = ch.After.Body().Hash().String()
+		what = c.After.Body().Hash().String()
 	case Changed, Moved:
-		if data, err := json.Marshal(ch.Edits); err == nil {
+		if data, err := json.Marshal(c.Edits); err == nil {
 			what = string(data)
 		}
 	case Removed:
 	}
-	return fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s", ch.Kind, ch.ID, ch.Owner(), ch.Fate, ch.Why, ch.Refused, ch.Recreated, what)
+	return fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s", c.Kind, c.ID, c.Owner(), c.Fate, c.Why, c.Refused, c.Recreated, what)
 }
 
 var hashSuffix = regexp.MustCompile(`^(.+)-[0-9a-z]{10}$`)

@@ -39,7 +39,7 @@ func settled(t *testing.T, tr *tree.Tree, opts Options) (*engine, map[nodeKey]*e
 
 func settledRepo(tb testing.TB, repo Repository, opts Options) (*engine, map[nodeKey]*evaluation) {
 	tb.Helper()
-	f, err := entryPoints(repo.Tree, &opts, &Cache{})
+	f, err := entryPoints(tb.Context(), repo.Tree, &opts, &Cache{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestLikeUpstreamOnCorpora(t *testing.T) {
 				t.Skip("left to the run without the race detector: make differential")
 			}
 			tr := checkout(t, bundle)
-			if _, err := entryPoints(tr, &Options{}, &Cache{}); errors.Is(err, ErrNoClusters) {
+			if _, err := entryPoints(t.Context(), tr, &Options{}, &Cache{}); errors.Is(err, ErrNoClusters) {
 				t.Skip("SKIPPED: no cluster in it without a declaration")
 			}
 			e, evals := settled(t, tr, Options{})

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"path"
 	"slices"
@@ -50,9 +51,9 @@ const (
 // gotk-sync.yaml, and the sync of a FluxInstance, also in the values of a
 // HelmRelease. Without any, folders of a folder named clusters that hold Flux
 // Kustomizations of flux-system are taken. Entries are sorted by file.
-func discover(t *tree.Tree, c *Cache) (entries []*Entry, notes []Note, err error) {
+func discover(ctx context.Context, t *tree.Tree, c *Cache) (entries []*Entry, notes []Note, err error) {
 	d := &discovery{tree: t}
-	found, _, err := c.survey(t)
+	found, _, err := c.survey(ctx, t)
 	if err != nil {
 		return nil, nil, err
 	}

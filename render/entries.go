@@ -1,6 +1,7 @@
 package render
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,13 +57,13 @@ type fleet struct {
 
 // entryPoints are those of the Cluster documents when there are some, else the
 // discovered ones, and in both cases those that the caller declares.
-func entryPoints(t *tree.Tree, opts *Options, c *Cache) (*fleet, error) {
+func entryPoints(ctx context.Context, t *tree.Tree, opts *Options, c *Cache) (*fleet, error) {
 	docs, err := Documents(t)
 	if err != nil {
 		return nil, err
 	}
 	f := &fleet{variables: map[string]map[string]string{}, lockdown: map[string]v1alpha1.Lockdown{}, apis: map[string]apis{}}
-	found, notes, err := discover(t, c)
+	found, notes, err := discover(ctx, t, c)
 	if err != nil {
 		return nil, err
 	}

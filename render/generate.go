@@ -283,8 +283,14 @@ func decodes(data []byte) error {
 
 // decoded are the objects that kustomize reads off data. Data that it panics at is an
 // error.
-func decoded(data []byte) (objects []*resource.Resource, err error) {
+func decoded(data []byte) ([]*resource.Resource, error) {
 	defer useSchema(scopesOnly)() // an object's identity asks the global schema
+	return decodedAlready(data)
+}
+
+// decodedAlready is decoded for who uses the schema already: to wait for it twice is to wait
+// forever when somebody who wants it alone comes in between.
+func decodedAlready(data []byte) (objects []*resource.Resource, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)

@@ -2,6 +2,7 @@ package render
 
 import (
 	"encoding/json"
+	"slices"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/fxamacker/cbor/v2"
@@ -176,10 +177,8 @@ func (ev *evaluation) saveable() bool {
 		return false // not a folder's
 	}
 	for _, list := range [][]*object.Object{a.Objects, a.Held, hooks(a)} {
-		for _, o := range list {
-			if secretive(o) {
-				return false
-			}
+		if slices.ContainsFunc(list, secretive) {
+			return false
 		}
 	}
 	return true

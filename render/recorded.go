@@ -108,7 +108,7 @@ func (r *reader) open() bool {
 func (r *reader) trace(s savedTrace) tree.Trace {
 	tr := make(tree.Trace, len(s.Reads)/2)
 	for i := range tr {
-		tr[i] = tree.Read{Path: r.text(s.Reads[2*i]), Kind: tree.ReadKind(s.Reads[2*i+1]), Hash: tree.Hash(s.Hashes[20*i : 20*i+20])}
+		tr[i] = tree.Read{Path: r.text(s.Reads[2*i]), Kind: tree.ReadKind(s.Reads[2*i+1]), Hash: tree.Hash(s.Hashes[20*i : 20*i+20])} //nolint:gosec // as it was written
 	}
 	if len(tr) == 0 {
 		return nil

@@ -27,7 +27,7 @@ func Fleet(ctx context.Context, repo Repository, opts Options) (*Result, error) 
 		cache = &Cache{}
 	}
 	cache.init(opts.Parallel)
-	f, err := entryPoints(repo.Tree, &opts, cache)
+	f, err := entryPoints(ctx, repo.Tree, &opts, cache)
 	if err != nil {
 		return nil, err
 	}

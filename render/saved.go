@@ -56,8 +56,8 @@ func (c *Cache) saveBuild(ctx context.Context, t *tree.Tree, b *build) {
 	if err != nil {
 		return
 	}
-	remember(ctx, c.Store, c.keyIn("build", b.spec.key()), t, b.reads, data)
-	c.keepOrigins(b)
+	c.remember(ctx, c.keyIn("build", b.spec.key()), t, b.reads, data)
+	c.keepOrigins(b) //nolint:contextcheck // asked for later, when ctx may be done
 }
 
 // savedBuild is the build of spec on t that is stored; nil when there is none.
@@ -65,7 +65,7 @@ func (c *Cache) savedBuild(ctx context.Context, t *tree.Tree, spec buildSpec, de
 	if c.Store == nil || spec.Decrypt && decrypt != nil {
 		return nil
 	}
-	data, reads := recall(ctx, c.Store, c.keyIn("build", spec.key()), t)
+	data, reads := c.recall(ctx, c.keyIn("build", spec.key()), t)
 	var s savedBuild
 	if data == nil || cbor.Unmarshal(data, &s) != nil {
 		return nil
@@ -80,7 +80,7 @@ func (c *Cache) savedBuild(ctx context.Context, t *tree.Tree, spec buildSpec, de
 	for i := range s.Items {
 		b.items[i] = s.Items[i].item()
 	}
-	c.keepOrigins(b)
+	c.keepOrigins(b) //nolint:contextcheck // asked for later, when ctx may be done
 	c.recalled.Add(1)
 	return b
 }
@@ -91,7 +91,7 @@ func (c *Cache) keepOrigins(b *build) {
 	if find == nil {
 		find = func() []string { return b.findOrigins(c.inspect) }
 	}
-	b.origins = sync.OnceValue(func() (files []string) { //nolint:contextcheck // asked for later, when ctx may be done
+	b.origins = sync.OnceValue(func() (files []string) {
 		reads := traceKey(b.reads)
 		key := c.keyIn("origins", b.spec.key(), string(reads[:]))
 		data := c.Store.Get(context.Background(), key)

@@ -135,9 +135,9 @@ func demandOfPatch(entry any) (d demand, file string) {
 }
 
 // mergesObjects reports whether a patch may be a strategic merge patch: PatchTransformer
-// takes it for one when this very call succeeds.
+// takes it for one when this very call succeeds. A build asks while it runs.
 func mergesObjects(patch []byte) bool {
-	_, err := decoded(patch)
+	_, err := decodedAlready(patch)
 	return err == nil
 }
 

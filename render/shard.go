@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -39,10 +40,10 @@ func (s Shard) Skip(linked []string) func(cluster string) bool {
 // another is known only where both are rendered. It reads the text of the trees, all revisions of the repository and of what
 // sources lead to, and takes too many rather than too few: a kubeConfig in the folder of a cluster links that cluster with each that is
 // named anywhere in the folder; one that lies elsewhere, or has a variable, links all. What is fetched is not looked at.
-func Linked(declared []Declared, hub []*tree.Tree, sources ...*tree.Tree) ([]string, error) {
+func Linked(ctx context.Context, declared []Declared, hub []*tree.Tree, sources ...*tree.Tree) ([]string, error) {
 	l := &links{plain: map[tree.Hash]bool{}, folders: map[string]string{}, linked: map[string]bool{}}
 	for _, t := range hub {
-		f, err := entryPoints(t, &Options{Clusters: declared}, &Cache{})
+		f, err := entryPoints(ctx, t, &Options{Clusters: declared}, &Cache{})
 		if err != nil {
 			continue // one revision may be without clusters; whoever renders it reports what else is wrong
 		}

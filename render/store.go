@@ -50,10 +50,10 @@ func (c *Cache) keyIn(kind string, parts ...string) [32]byte {
 
 // recall follows the trail that starts at key with the answers of t, which may be nil for a
 // value that is made of no files. It gives nil when the trail ends.
-func recall(ctx context.Context, s Store, key [32]byte, t *tree.Tree) ([]byte, tree.Trace) {
+func (c *Cache) recall(ctx context.Context, key [32]byte, t *tree.Tree) ([]byte, tree.Trace) {
 	var reads tree.Trace
 	for range maxTrail {
-		entry := s.Get(ctx, key)
+		entry := c.Store.Get(ctx, key)
 		switch {
 		case len(entry) == 0:
 			return nil, nil
@@ -77,7 +77,7 @@ func recall(ctx context.Context, s Store, key [32]byte, t *tree.Tree) ([]byte, t
 }
 
 // remember leaves a value at the end of its trail. Reads is all that was read of t for it.
-func remember(ctx context.Context, s Store, key [32]byte, t *tree.Tree, reads tree.Trace, value []byte) {
+func (c *Cache) remember(ctx context.Context, key [32]byte, t *tree.Tree, reads tree.Trace, value []byte) {
 	if !reads.Known() {
 		return
 	}
@@ -86,7 +86,7 @@ func remember(ctx context.Context, s Store, key [32]byte, t *tree.Tree, reads tr
 		left[r] = true
 	}
 	for range maxTrail {
-		entry := s.Get(ctx, key)
+		entry := c.Store.Get(ctx, key)
 		var asked tree.Trace
 		switch {
 		case len(entry) > 0 && entry[0] == answer:
@@ -97,7 +97,7 @@ func remember(ctx context.Context, s Store, key [32]byte, t *tree.Tree, reads tr
 				return
 			}
 		case len(left) == 0:
-			s.Put(key, append(asking(answer, reads), value...)) // another state may have been asked more on the way
+			c.Store.Put(key, append(asking(answer, reads), value...)) // another state may have been asked more on the way
 			return
 		default:
 			for _, r := range reads {
@@ -105,7 +105,7 @@ func remember(ctx context.Context, s Store, key [32]byte, t *tree.Tree, reads tr
 					asked = append(asked, r)
 				}
 			}
-			s.Put(key, asking(questions, asked))
+			c.Store.Put(key, asking(questions, asked))
 		}
 		for _, r := range asked {
 			delete(left, r)
@@ -140,11 +140,14 @@ func ask(entry []byte, t *tree.Tree, known tree.Trace) (rest []byte, asked tree.
 		}
 		kind := tree.ReadKind(entry[0])
 		length, size := binary.Uvarint(entry[1:])
-		if size <= 0 || length > uint64(len(entry)-1-size) {
+		if size <= 0 {
 			return nil, nil, false
 		}
-		path := string(entry[1+size : 1+size+int(length)])
-		entry = entry[1+size+int(length):]
+		if entry = entry[1+size:]; length > uint64(len(entry)) {
+			return nil, nil, false
+		}
+		path := string(entry[:length])
+		entry = entry[length:]
 		h, ok := known.Find(path, kind)
 		if !ok {
 			h, ok = t.Ask(path, kind)

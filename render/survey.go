@@ -33,16 +33,16 @@ const keptSurvey = 32
 
 // survey finds the landmarks of a tree in the order of [tree.Tree.Walk], and counts its files. A folder
 // that was surveyed before, in any tree, is not looked into again.
-func (c *Cache) survey(t *tree.Tree) ([]landmark, int, error) {
+func (c *Cache) survey(ctx context.Context, t *tree.Tree) ([]landmark, int, error) {
 	root, err := t.Stat(".")
 	if err != nil {
 		return nil, 0, err
 	}
-	s, err := c.surveyFolder(t, ".", root.Hash)
+	s, err := c.surveyFolder(ctx, t, ".", root.Hash)
 	return s.found, s.files, err
 }
 
-func (c *Cache) surveyFolder(t *tree.Tree, dir string, h tree.Hash) (s surveyed, err error) {
+func (c *Cache) surveyFolder(ctx context.Context, t *tree.Tree, dir string, h tree.Hash) (s surveyed, err error) {
 	if !h.IsZero() {
 		if known, ok := c.surveys.Load(h); ok {
 			s, _ = known.(surveyed)
@@ -52,12 +52,12 @@ func (c *Cache) surveyFolder(t *tree.Tree, dir string, h tree.Hash) (s surveyed,
 	stored := c.Store != nil && !h.IsZero() && !strings.Contains(dir, "/")
 	large := false
 	if stored {
-		if data := c.Store.Get(context.Background(), c.keyIn("survey", h.String())); data != nil && cbor.Unmarshal(data, &s.found) == nil {
+		if data := c.Store.Get(ctx, c.keyIn("survey", h.String())); data != nil && cbor.Unmarshal(data, &s.found) == nil {
 			s.files, large = keptSurvey, true
 		}
 	}
 	if !large {
-		if s, err = c.surveyEntries(t, dir); err != nil {
+		if s, err = c.surveyEntries(ctx, t, dir); err != nil {
 			return s, err
 		}
 	}
@@ -73,7 +73,7 @@ func (c *Cache) surveyFolder(t *tree.Tree, dir string, h tree.Hash) (s surveyed,
 	return s, nil
 }
 
-func (c *Cache) surveyEntries(t *tree.Tree, dir string) (s surveyed, err error) {
+func (c *Cache) surveyEntries(ctx context.Context, t *tree.Tree, dir string) (s surveyed, err error) {
 	entries, err := t.ReadDir(dir)
 	if err != nil {
 		return s, err
@@ -82,7 +82,7 @@ func (c *Cache) surveyEntries(t *tree.Tree, dir string) (s surveyed, err error) 
 		p := path.Join(dir, e.Name)
 		switch e.Mode {
 		case tree.Directory:
-			below, err := c.surveyFolder(t, p, e.Hash)
+			below, err := c.surveyFolder(ctx, t, p, e.Hash)
 			if err != nil {
 				return s, err
 			}

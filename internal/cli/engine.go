@@ -19,7 +19,7 @@ func engineID() string {
 	if err != nil {
 		return ""
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // this program itself
 	if err != nil {
 		return ""
 	}

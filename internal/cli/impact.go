@@ -337,7 +337,7 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 		return nil, err
 	}
 	f.render.Sources, x.spokes = mapped.before, mapped.spokes
-	if err := f.share(f.shard, []*tree.Tree{x.base.tree, x.head.tree}, mapped.before, mapped.after); err != nil {
+	if err := f.share(ctx, f.shard, []*tree.Tree{x.base.tree, x.head.tree}, mapped.before, mapped.after); err != nil {
 		return nil, err
 	}
 	none := func(err error) bool { return errors.Is(err, render.ErrNoClusters) }

@@ -69,7 +69,7 @@ func runRender(ctx context.Context, o *renderOptions, s *streams) error {
 	if f.render.Sources, err = o.mapped(ctx, f.workspace, at.tree); err != nil {
 		return err
 	}
-	if err := f.share(shard, []*tree.Tree{at.tree}, f.render.Sources); err != nil {
+	if err := f.share(ctx, shard, []*tree.Tree{at.tree}, f.render.Sources); err != nil {
 		return err
 	}
 	r, err := f.first(ctx, at, o.rev)

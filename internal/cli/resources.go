@@ -71,7 +71,7 @@ func (o *fleetOptions) limitMemory() {
 	case os.Getenv("GOMEMLIMIT") != "":
 	default:
 		if n, err := memlimit.FromCgroup(); err == nil && n < 1<<50 {
-			memory.Limit(int64(n / 4 * 3)) //nolint:gosec // checked
+			memory.Limit(int64(n / 4 * 3))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"slices"
@@ -67,7 +68,7 @@ func (o *impactOptions) rendered() string {
 
 // share leaves out the clusters of other shards. The trees are all revisions that are looked at, the sources those
 // that are mapped.
-func (f *fleet) share(shard render.Shard, hub []*tree.Tree, sources ...[]render.Repository) error {
+func (f *fleet) share(ctx context.Context, shard render.Shard, hub []*tree.Tree, sources ...[]render.Repository) error {
 	if shard.Of == 0 {
 		return nil
 	}
@@ -77,7 +78,7 @@ func (f *fleet) share(shard render.Shard, hub []*tree.Tree, sources ...[]render.
 			others = append(others, r.Tree)
 		}
 	}
-	linked, err := render.Linked(f.render.Clusters, hub, others...)
+	linked, err := render.Linked(ctx, f.render.Clusters, hub, others...)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func TellShard(ctx context.Context, c *fleetcase.Case, shard render.Shard) (*Sto
 		for _, r := range opts.Sources {
 			sources = append(sources, r.Tree)
 		}
-		linked, err := render.Linked(opts.Clusters, s.Trees[:], sources...)
+		linked, err := render.Linked(ctx, opts.Clusters, s.Trees[:], sources...)
 		if err != nil {
 			return nil, err
 		}
