@@ -3,12 +3,12 @@ package impact
 import (
 	"cmp"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // files tells which of the changed files wait for a ref to move, and which
@@ -84,8 +84,14 @@ func (s *side) copies() bool {
 
 // reads reports whether the applier's build looked at the file, also in vain.
 func reads(a *render.Applier, file string) bool {
-	for _, r := range a.Reads() {
-		if path.Join(a.Prefix, r.Path) == file {
+	if a.Prefix != "." && a.Prefix != "" {
+		var ok bool
+		if file, ok = strings.CutPrefix(file, a.Prefix+"/"); !ok {
+			return false
+		}
+	}
+	for _, kind := range []tree.ReadKind{tree.Content, tree.Listing, tree.Existence} {
+		if _, ok := a.Reads().Find(file, kind); ok {
 			return true
 		}
 	}

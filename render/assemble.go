@@ -359,10 +359,14 @@ func apart(evals map[nodeKey]*evaluation) map[nodeKey]*evaluation {
 
 // apart is an evaluation that may be changed; its objects may not.
 func (ev *evaluation) apart() *evaluation {
-	with, a := *ev, *ev.applier
-	with.applier = &a
+	with := ev
+	if !ev.own {
+		copied, a := *ev, *ev.applier
+		copied.applier = &a
+		with = &copied
+	}
 	with.failures, with.unresolved, with.notes = slices.Clone(ev.failures), slices.Clone(ev.unresolved), slices.Clip(ev.notes)
-	return &with
+	return with
 }
 
 // dependencies finds circles of dependsOn, which keep everyone on them from

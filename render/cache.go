@@ -30,6 +30,7 @@ type Cache struct {
 	traces      sync.Map // traceKey -> tree.Trace, of those that were saved
 	records     sync.Map // key -> *sync.Once
 	surveys     sync.Map // tree.Hash of a folder -> surveyed
+	nowhere     *tree.Tree
 	held        sync.Map // held -> bool
 	charter     release.Renderer
 	once        sync.Once
@@ -48,6 +49,7 @@ func (c *Cache) init(parallel int) {
 		if parallel <= 0 {
 			parallel = runtime.GOMAXPROCS(0)
 		}
+		c.nowhere = tree.FromMap(nil)
 		c.inspect = &inspector{files: map[tree.Hash]*inspected{}, decoded: map[tree.Hash]error{}}
 		c.charter.Guard = sharingSchema
 		c.slots = make(chan struct{}, parallel)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"maps"
 	"slices"
+	"sync"
 
 	kube "k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -97,6 +98,28 @@ func sorted(byID map[object.ID]*object.Object) []*object.Object {
 // made so far over what the round before ended with.
 type state struct {
 	fresh, before index
+	held          *sync.Map // question -> whether it and those after it still hold, on one level; nil: nobody counts
+}
+
+// hold is the function of that name, once for appliers that asked the same.
+func (s *state) hold(asked []lookup) bool {
+	if len(asked) == 0 || s.held == nil {
+		return hold(asked, s)
+	}
+	key := question{&asked[0], len(asked)}
+	if known, ok := s.held.Load(key); ok {
+		is, _ := known.(bool)
+		return is
+	}
+	is := hold(asked, s)
+	s.held.Store(key, is)
+	return is
+}
+
+// question is a list of lookups by where it lies: those of several appliers may be one.
+type question struct {
+	first *lookup
+	n     int
 }
 
 func (s *state) get(cluster string, id object.ID) *object.Object {

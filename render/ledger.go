@@ -81,18 +81,28 @@ func (e *engine) load(ctx context.Context, home string) {
 	if !e.recordable() {
 		return
 	}
-	key := e.recordKey(home)
-	once, _ := e.cache.records.LoadOrStore(key, &sync.Once{})
-	first, _ := once.(*sync.Once)
-	first.Do(func() {
-		data := e.cache.Store.Get(ctx, key)
-		if data == nil {
-			return
-		}
-		for _, ev := range e.cache.evaluationsIn(data, home) {
-			e.cache.evaluations.keep(ev)
-		}
+	once(&e.loaded, home, func() {
+		key := e.recordKey(home)
+		once(&e.cache.records, key, func() {
+			data := e.cache.Store.Get(ctx, key)
+			if data == nil {
+				return
+			}
+			for _, ev := range e.cache.evaluationsIn(data, home) {
+				e.cache.evaluations.keep(ev)
+			}
+		})
 	})
+}
+
+// once does something once for each key; who comes later waits for it.
+func once(done *sync.Map, key any, do func()) {
+	value, ok := done.Load(key)
+	if !ok {
+		value, _ = done.LoadOrStore(key, &sync.Once{})
+	}
+	first, _ := value.(*sync.Once)
+	first.Do(do)
 }
 
 // record writes what was evaluated, for clusters of which much is new.

@@ -3,6 +3,7 @@ package render
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -22,8 +23,10 @@ type reader struct {
 	home string
 	r    record
 
-	traces []tree.Trace
-	bodies []*object.Body
+	traces  []tree.Trace
+	bodies  []*object.Body
+	files   map[uint32]*object.Object
+	lookups map[string][]lookup
 }
 
 // maxPack bounds the texts of one record, in bytes.
@@ -158,7 +161,7 @@ func (r *reader) evaluation(s *savedEvaluation) (*evaluation, error) {
 	id := r.appliers(s.ID)[0]
 	n := &node{
 		id: id, home: r.home, root: r.text(s.Root), chain: r.appliers(s.Chain), open: s.Open,
-		object: object.Restored(object.ID{}, "", object.Origin{File: r.text(s.File)}, nil),
+		object: r.file(s.File),
 	}
 	a := &Applier{
 		Applier: id, Home: r.home, Target: r.text(s.Target), State: State(r.text(s.State)), Chain: n.chain, Path: r.text(s.Path), Root: n.root,
@@ -178,9 +181,7 @@ func (r *reader) evaluation(s *savedEvaluation) (*evaluation, error) {
 		a.Objects = objects
 	}
 	r.children(ev, s, objects, chain)
-	for l := s.Asked; len(l) > 0; l = l[6:] {
-		ev.asked = append(ev.asked, lookup{r.text(l[0]), r.id(l[1:]), r.hash(l[5])})
-	}
+	ev.asked = r.asked(s.Asked)
 	for i := range s.Opened {
 		ev.opened = append(ev.opened, r.opening(&s.Opened[i]))
 	}
@@ -194,6 +195,37 @@ func (r *reader) evaluation(s *savedEvaluation) (*evaluation, error) {
 		a.reads = r.traces[s.Reads-1]
 	}
 	return ev, r.rest(ev, s, chain)
+}
+
+// file stands for an object of that file: nothing else is asked of it.
+func (r *reader) file(n uint32) *object.Object {
+	if r.files[n] == nil {
+		if r.files == nil {
+			r.files = map[uint32]*object.Object{}
+		}
+		r.files[n] = object.Restored(object.ID{}, "", object.Origin{File: r.text(n)}, nil)
+	}
+	return r.files[n]
+}
+
+// asked are questions, the same list for appliers that asked the same: most of a cluster's do.
+func (r *reader) asked(list []uint32) (out []lookup) {
+	var bytes []byte
+	for _, n := range list {
+		bytes = binary.LittleEndian.AppendUint32(bytes, n)
+	}
+	key := string(bytes)
+	if known, ok := r.lookups[key]; ok {
+		return known
+	}
+	for l := list; len(l) > 0; l = l[6:] {
+		out = append(out, lookup{r.text(l[0]), r.id(l[1:]), r.hash(l[5])})
+	}
+	if r.lookups == nil {
+		r.lookups = map[string][]lookup{}
+	}
+	r.lookups[key] = slices.Clip(out)
+	return r.lookups[key]
 }
 
 func (r *reader) children(ev *evaluation, s *savedEvaluation, objects []*object.Object, chain []object.Applier) {
@@ -217,7 +249,7 @@ func (r *reader) opening(s *savedOpening) opening {
 		source: object.Source{URL: r.text(s.URL), Revision: r.text(s.Revision)},
 	}}
 	if s.Tree {
-		o.found.tree = tree.FromMap(nil) // another one, so that reads are compared
+		o.found.tree = r.c.nowhere // none that is rendered, so that reads are compared
 	}
 	for _, n := range s.Reads {
 		o.reads = append(o.reads, r.traces[n])

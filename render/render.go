@@ -55,6 +55,7 @@ type engine struct {
 	served  sync.Map // lists of APIs, of clusters that are alike
 	grounds sync.Map // cluster -> what its evaluations rest on
 	opened  sync.Map // cluster, kind, namespace, name -> *openedOnce
+	loaded  sync.Map // cluster -> *sync.Once, of its record
 
 	mu    sync.Mutex
 	tally map[string]*tally // by home
@@ -167,6 +168,7 @@ func (e *engine) round(ctx context.Context, before index, last map[nodeKey]*eval
 // whose answer has changed keeps its evaluation.
 func (e *engine) level(ctx context.Context, nodes []*node, st *state, last map[nodeKey]*evaluation) ([]*evaluation, error) {
 	evals := make([]*evaluation, len(nodes))
+	st.held = &sync.Map{}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(2 * runtime.GOMAXPROCS(0))
 	for i, n := range nodes {

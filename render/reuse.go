@@ -135,6 +135,7 @@ func (e *engine) revive(ctx context.Context, n *node, st *state, old *evaluation
 		sources[i].found = now
 	}
 	ev, a := *old, *old.applier
+	ev.own = true
 	ev.node, ev.applier, ev.opened = n, &a, sources
 	if len(sources) > 0 {
 		last := sources[len(sources)-1].found
@@ -169,7 +170,7 @@ func (e *engine) reopen(ctx context.Context, n *node, st *state, was opening) op
 func (e *engine) openOnce(v *evaluator, kind, ns, name string) opened {
 	key := [4]string{v.out.node.home, kind, ns, name}
 	if known, ok := e.opened.Load(key); ok {
-		if k, _ := known.(*openedOnce); hold(k.asked, v.ask.state) {
+		if k, _ := known.(*openedOnce); v.ask.state.hold(k.asked) {
 			v.ask.asked, v.secrets = append(v.ask.asked, k.asked...), append(v.secrets, k.secrets...)
 			return k.found
 		}
@@ -249,7 +250,7 @@ func (e *engine) staleChart(ev *evaluation) bool {
 
 // reusable reports whether the applier is the same, and the clusters would answer the same.
 func (ev *evaluation) reusable(n *node, st *state) bool {
-	return ev.body == hashOf(n.object) && slices.Equal(ev.node.chain, n.chain) && ev.node.open == n.open && hold(ev.asked, st)
+	return ev.body == hashOf(n.object) && slices.Equal(ev.node.chain, n.chain) && ev.node.open == n.open && st.hold(ev.asked)
 }
 
 // kept is what the cache has for n, as evaluated in this render; nil when none of it holds.
