@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(programs)
+		if err = os.Setenv("BULKHEAD_CACHE", filepath.Join(programs, "cache")); err != nil { // not the user's
+			panic(err)
+		}
 		// The flags of "make build" and of the scripts, which share what is built.
 		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(programs, "bulkhead"), "./cmd/bulkhead")
 		build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
