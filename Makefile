@@ -57,7 +57,7 @@ build: ## build ./bin/bulkhead
 test: ## all tests that need no lab: race detector, random order, expected outputs, then hermetic
 	@echo "==> test: go test -race -shuffle=on ./..., without the race detector for $(UNRACED) $(ENGINES)"
 	@go test -race -shuffle=on -skip '$(UPSTREAM)' -timeout $(TIMEOUT) $$(go list ./... $(patsubst %,| grep -v %$$,$(UNRACED) $(ENGINES)))
-	@go test -shuffle=on -timeout $(TIMEOUT) $(UNRACED:%=.%)
+	@go test -shuffle=on -skip '$(UPSTREAM)' -timeout $(TIMEOUT) $(UNRACED:%=.%)
 	@cd test && go test -shuffle=on -timeout $(TIMEOUT) ./bench
 	@$(MAKE) --no-print-directory hermetic
 
@@ -73,9 +73,9 @@ differential: ## compare with upstream's own pipeline on the corpora, without th
 	@set +e; go test -count=1 -v -run '$(UPSTREAM)' -timeout $(TIMEOUT) ./render ./impact \
 		| grep -E '^(ok|FAIL|PASS|panic:)|--- (FAIL|SKIP)|_test.go'; exit $${PIPESTATUS[0]}
 
-corpora: ## causes and concerns of every change of the corpora: minutes, and no part of check (skipped where there are none)
-	@echo "==> corpora: go test -run Corpora ./impact/cause ./impact/concern"
-	@go test -count=1 -run Corpora -timeout $(TIMEOUT) ./impact/cause ./impact/concern
+corpora: ## causes and concerns of every change of the corpora, some of them in parts: minutes, and no part of check (skipped where there are none)
+	@echo "==> corpora: go test -run Corpora ./impact/cause ./impact/concern ./internal/cli"
+	@go test -count=1 -run Corpora -timeout $(TIMEOUT) ./impact/cause ./impact/concern ./internal/cli
 
 lab: ## build the programs of the lab: Kubernetes, Flux, Gitea, a server of buckets (once, 10 to 25 minutes)
 	@$(ON_LINUX); echo "==> lab: go run ./lab/cmd/lab build --forge --s3"; \

@@ -13,9 +13,9 @@ import (
 	"github.com/bulkhead-dev/bulkhead/internal/cli"
 )
 
-// TestMergedPair holds, for real commits of public fleets with several clusters, that the parts which the command line writes
+// TestCorporaMerged holds, for real commits of public fleets with several clusters, that the parts which the command line writes
 // give together what it says of the whole.
-func TestMergedPair(t *testing.T) {
+func TestCorporaMerged(t *testing.T) {
 	dir := os.Getenv("BULKHEAD_CORPORA")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "shared", "corpora")
