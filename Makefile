@@ -58,7 +58,6 @@ test: ## all tests that need no lab: race detector, random order, expected outpu
 	@echo "==> test: go test -race -shuffle=on ./..., without the race detector for $(UNRACED) $(ENGINES)"
 	@go test -race -shuffle=on -skip '$(UPSTREAM)' -timeout $(TIMEOUT) $$(go list ./... $(patsubst %,| grep -v %$$,$(UNRACED) $(ENGINES)))
 	@go test -shuffle=on -skip '$(UPSTREAM)' -timeout $(TIMEOUT) $(UNRACED:%=.%)
-	@cd test && go test -shuffle=on -timeout $(TIMEOUT) ./bench
 	@$(MAKE) --no-print-directory hermetic
 
 hermetic: ## test the root folders with no network, where unshare is allowed, but for what differential runs
@@ -90,7 +89,7 @@ e2e: lab ## play all cases and the public fleets on real controllers, and test t
 	echo "    $$(grep -c 'differences=0' $(E2E_LOG)) clusters equal; the log is $(E2E_LOG)"; exit $$code
 
 deploy: ## run the scripts of deploy/ and examples/ with the real program; e2e runs the action on a real forge
-	@echo "==> deploy: go test ./ci"; cd test && go test -count=1 -timeout $(TIMEOUT) ./ci
+	@echo "==> deploy: go test ./ci ./bench"; cd test && go test -count=1 -timeout $(TIMEOUT) ./ci && go test -timeout $(TIMEOUT) ./bench
 
 browser: ## open the HTML page in headless Chromium (skipped where there is none)
 	@echo "==> browser: go test -tags browser ./browser"; cd test && go test -count=1 -tags browser -timeout $(TIMEOUT) -v ./browser >../.bin/browser.log 2>&1; code=$$?; \
