@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(programs)
-		if err = os.Setenv("BULKHEAD_CACHE", filepath.Join(programs, "cache")); err != nil { // not the user's
+		if err = os.Setenv("BULKHEAD_CACHE", "off"); err != nil { // the incident's page tells how much was done
 			panic(err)
 		}
 		// The flags of "make build" and of the scripts, which share what is built.
