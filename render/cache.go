@@ -40,7 +40,6 @@ type Cache struct {
 	evaluated                              [2]atomic.Int64 // asked for, run
 	asked, run, substitutions, substituted atomic.Int64
 	releasesAsked, releasesRun             atomic.Int64
-	recalled                               atomic.Int64 // from the Store
 	objects                                atomic.Int64 // made, those of several appliers counted for each
 }
 

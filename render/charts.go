@@ -39,7 +39,6 @@ func (c *Cache) release(ctx context.Context, in release.Input, render func(conte
 	return c.releases.get(ctx, keyOf(c.charter.Key(in), in.Sensitive), nil, func() (*chartOutput, tree.Trace) {
 		if c.Store != nil {
 			if r := c.savedRelease(ctx, in); r != nil {
-				c.recalled.Add(1)
 				return r, nil
 			}
 		}

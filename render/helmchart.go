@@ -118,6 +118,7 @@ func (v *evaluator) helmChart(ns string, spec *sourcev1.HelmChartSpec, from stri
 	c := v.folderChart(o.tree, t)
 	a.reads, a.from, a.spec = o.traced(c.reads), o.from, *spec
 	v.read(c.reads)
+	v.out.single = v.out.single || v.e.opts.Fetch != nil // what it depends on may be another chart tomorrow
 	if spec.ReconcileStrategy == sourcev1.ReconcileStrategyRevision {
 		v.revised()
 	}

@@ -81,7 +81,6 @@ func (c *Cache) savedBuild(ctx context.Context, t *tree.Tree, spec buildSpec, de
 		b.items[i] = s.Items[i].item()
 	}
 	c.keepOrigins(b) //nolint:contextcheck // asked for later, when ctx may be done
-	c.recalled.Add(1)
 	return b
 }
 
