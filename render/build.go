@@ -167,41 +167,6 @@ func readItems(m resmap.ResMap, b *build) ([]*item, error) {
 	return items, nil
 }
 
-// findOrigins builds once more with origin annotations and reads the file of
-// each item off them; the objects themselves stay as they are. Items whose file
-// is not known are "".
-func (b *build) findOrigins(inspect *inspector) []string {
-	files := make([]string, len(b.items))
-	if b.err != nil {
-		return files
-	}
-	if len(b.batches) > 0 {
-		if files := b.plainOrigins(); files != nil {
-			return files
-		}
-	}
-	again := &build{spec: b.spec, tree: b.tree, decrypt: b.decrypt}
-	again.spec.origins = true
-	m, err := kustomized(context.Background(), tree.Record(b.tree), inspect, again, b.lenient)
-	if err != nil || m.Size() != len(files) {
-		return files
-	}
-	for i, res := range m.Resources() {
-		origin, err := res.GetOrigin()
-		if err != nil || origin == nil {
-			continue
-		}
-		file := origin.Path
-		if file == "" {
-			file = origin.ConfiguredIn
-		}
-		if p, ok := rel(artifactRoot + "/" + b.spec.Path + "/" + file); ok && file != "" && origin.Repo == "" {
-			files[i] = p
-		}
-	}
-	return files
-}
-
 // key is spec as a map key.
 func (s buildSpec) key() string {
 	data, err := json.Marshal(s)

@@ -82,6 +82,8 @@ type plainWalk struct {
 	names []string // from the artifact's root
 	files [][]byte
 	seen  map[string]bool
+	// any lets pass what changes objects and neither makes nor sorts any.
+	any bool
 }
 
 // kustomization takes the resources of a kustomization file in dir, an absolute path,
@@ -93,12 +95,15 @@ func (w *plainWalk) kustomization(kus *kustypes.Kustomization, dir string, roots
 	}
 	rest := *kus
 	rest.TypeMeta, rest.Resources = kustypes.TypeMeta{}, nil
-	if kus.Kind != kustypes.KustomizationKind || !reflect.ValueOf(rest).IsZero() {
+	if w.any {
+		rest = makes(&rest)
+	}
+	if kind := kus.Kind; kind != kustypes.KustomizationKind && (!w.any || kind != kustypes.ComponentKind) || !reflect.ValueOf(rest).IsZero() {
 		return false
 	}
 	dir = path.Clean(dir)
 	roots = append(slices.Clip(roots), dir)
-	for _, entry := range kus.Resources {
+	for _, entry := range slices.Concat(kus.Resources, kus.Components) { // no components in what is plain
 		if !w.resource(entry, dir, roots) {
 			return false
 		}
@@ -132,7 +137,7 @@ func (w *plainWalk) resource(entry, dir string, roots []string) bool {
 		return false
 	}
 	data, err := w.fsys.ReadFile(at)
-	if err != nil || !unmarked(data) {
+	if err != nil || !w.any && !unmarked(data) {
 		return false
 	}
 	w.names, w.files = append(w.names, p), append(w.files, data)
@@ -307,27 +312,4 @@ func (in *inspector) keep(key string, made *batch) {
 		in.sweepAt = 2*len(in.batches) + 1024
 	}
 	in.batches[key] = weak.Make(made)
-}
-
-// plainOrigins counts the objects of each file of a plain build; nil when the counts
-// do not add up.
-func (b *build) plainOrigins() []string {
-	var out []string
-	for _, name := range b.files {
-		data, err := b.tree.ReadFile(name)
-		if err != nil {
-			return nil
-		}
-		objects, err := decoded(data)
-		if err != nil {
-			return nil
-		}
-		for range objects {
-			out = append(out, name)
-		}
-	}
-	if len(out) != len(b.items) {
-		return nil
-	}
-	return out
 }

@@ -23,6 +23,7 @@ type inspector struct {
 	mu      sync.Mutex
 	files   map[tree.Hash]*inspected
 	decoded map[tree.Hash]error // whether a file holds objects
+	names   map[tree.Hash][]named
 	batches map[string]weak.Pointer[batch]
 	sweepAt int // batches is searched for those that are gone
 }
