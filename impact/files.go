@@ -63,10 +63,40 @@ func (p *pair) files(changed []string) (waits []Wait, unread []string) {
 	slices.SortFunc(waits, func(a, b Wait) int {
 		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Source.Revision, b.Source.Revision), cmp.Compare(a.Source.URL, b.Source.URL))
 	})
+	for _, s := range []*side{p.before, p.after} {
+		for _, c := range s.clusters {
+			if c.Recalled != nil {
+				p.recalled(c.Recalled.Reads, changed, left)
+			}
+		}
+	}
 	if p.before.copies() || p.after.copies() {
 		return waits, nil
 	}
 	return waits, slices.Sorted(maps.Keys(left))
+}
+
+// recalled takes out of left the files that were read for a cluster that is not rendered. What was read for several is
+// looked at once.
+func (p *pair) recalled(all []render.Reads, changed []string, left map[string]bool) {
+	for _, r := range all {
+		k := looked{&r.Trace[0], r.Prefix}
+		if p.looked[k] {
+			continue
+		}
+		p.looked[k] = true
+		for _, f := range changed {
+			if left[f] && readIn(r.Trace, r.Prefix, f) {
+				delete(left, f)
+			}
+		}
+	}
+}
+
+// looked is a trace by where it lies, and the folder of its source.
+type looked struct {
+	first  *tree.Read
+	prefix string
 }
 
 // copies reports whether an applier is built from an artifact that is made of
@@ -83,15 +113,18 @@ func (s *side) copies() bool {
 }
 
 // reads reports whether the applier's build looked at the file, also in vain.
-func reads(a *render.Applier, file string) bool {
-	if a.Prefix != "." && a.Prefix != "" {
+func reads(a *render.Applier, file string) bool { return readIn(a.Reads(), a.Prefix, file) }
+
+// readIn reports whether a file is in a trace of a source whose root is that folder of the repository.
+func readIn(tr tree.Trace, prefix, file string) bool {
+	if prefix != "." && prefix != "" {
 		var ok bool
-		if file, ok = strings.CutPrefix(file, a.Prefix+"/"); !ok {
+		if file, ok = strings.CutPrefix(file, prefix+"/"); !ok {
 			return false
 		}
 	}
 	for _, kind := range []tree.ReadKind{tree.Content, tree.Listing, tree.Existence} {
-		if _, ok := a.Reads().Find(file, kind); ok {
+		if _, ok := tr.Find(file, kind); ok {
 			return true
 		}
 	}

@@ -20,7 +20,7 @@ type Options struct {
 // a fleet without clusters.
 func Between(before, after *render.Result, opts Options) *Report {
 	r := &Report{}
-	p := &pair{before: newSide(before), after: newSide(after), fixed: fixedKinds(), refused: map[key]refusal{}}
+	p := &pair{before: newSide(before), after: newSide(after), fixed: fixedKinds(), refused: map[key]refusal{}, looked: map[looked]bool{}}
 	p.forgetPruned()
 	var all []*compared
 	for _, name := range p.names() {
@@ -86,6 +86,7 @@ type pair struct {
 	before, after *side
 	fixed         fixedByKind
 	refused       map[key]refusal // appliers of after that the API server refuses
+	looked        map[looked]bool // traces of recalled clusters
 	selves        map[key]bool    // entry points that prune themselves, and are no longer in after
 }
 

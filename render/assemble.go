@@ -56,8 +56,13 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 		}
 	}
 	r := &Result{Notes: e.fleet.notes, Entries: e.fleet.sorted()}
+	maps.Copy(clusters, e.recalled)
 	for _, name := range slices.Sorted(maps.Keys(clusters)) {
 		c := clusters[name]
+		if c.Recalled != nil {
+			r.Clusters = append(r.Clusters, c)
+			continue
+		}
 		c.Profile = e.profile(&asker{state: &state{fresh: final}}, name, kustomizeController)
 		if c.Profile.before(8, 0) {
 			c.Notes = append(c.Notes, Note{name, "kustomize-controller " + c.Profile.Version + " has an older kustomize than the one that renders here, that of " + newestController})

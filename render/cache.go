@@ -28,7 +28,10 @@ type Cache struct {
 	evaluations evaluations
 	bodies      sync.Map // object.Hash -> *object.Body, of those that were saved
 	traces      sync.Map // traceKey -> tree.Trace, of those that were saved
+	digests     sync.Map // held -> traceKey, of traces
 	records     sync.Map // key -> *sync.Once
+	documents   sync.Map // tree.Hash of a file -> []*unstructured.Unstructured, of syncs
+	known       sync.Map // key -> *knownCluster
 	surveys     sync.Map // tree.Hash of a folder -> surveyed
 	nowhere     *tree.Tree
 	held        sync.Map // held -> bool

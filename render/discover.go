@@ -52,7 +52,7 @@ const (
 // HelmRelease. Without any, folders of a folder named clusters that hold Flux
 // Kustomizations of flux-system are taken. Entries are sorted by file.
 func discover(ctx context.Context, t *tree.Tree, c *Cache) (entries []*Entry, notes []Note, err error) {
-	d := &discovery{tree: t}
+	d := &discovery{tree: t, cache: c}
 	found, _, err := c.survey(ctx, t)
 	if err != nil {
 		return nil, nil, err
@@ -70,6 +70,7 @@ func discover(ctx context.Context, t *tree.Tree, c *Cache) (entries []*Entry, no
 
 type discovery struct {
 	tree    *tree.Tree
+	cache   *Cache
 	entries []*Entry
 	notes   []Note
 	flux    []string // files with Flux Kustomizations, for guess
@@ -83,22 +84,38 @@ func (d *discovery) file(f landmark) {
 	if !f.Sync && !f.Instance {
 		return
 	}
-	data, err := d.tree.ReadFile(f.Path)
-	switch {
-	case err != nil: // it could be read a moment ago
-	case f.Sync:
-		d.bootstrap(f.Path, data)
-	default:
-		d.fluxInstance(f.Path, data)
+	docs := d.documents(f.Path)
+	if f.Sync {
+		d.bootstrap(f.Path, docs)
+	} else {
+		d.fluxInstance(f.Path, docs)
 	}
+}
+
+// documents of a file, which nobody changes. Those of a sync are asked for in each revision.
+func (d *discovery) documents(file string) []*unstructured.Unstructured {
+	h, err := d.tree.HashOf(file)
+	if known, ok := d.cache.documents.Load(h); ok && err == nil && !h.IsZero() {
+		docs, _ := known.([]*unstructured.Unstructured)
+		return docs
+	}
+	data, errRead := d.tree.ReadFile(file)
+	if errRead != nil {
+		return nil // it could be read a moment ago
+	}
+	docs := documents(data)
+	if err == nil && !h.IsZero() {
+		d.cache.documents.Store(h, docs)
+	}
+	return docs
 }
 
 // bootstrap reads what flux bootstrap wrote next to an entry folder. An empty
 // file is one that bootstrap has yet to fill: the folder around tells the path.
-func (d *discovery) bootstrap(p string, data []byte) {
+func (d *discovery) bootstrap(p string, docs []*unstructured.Unstructured) {
 	e := &Entry{File: p, Prefix: ".", Namespace: fluxNamespace, SourceKind: sourcev1.GitRepositoryKind, Source: fluxNamespace, Path: path.Dir(path.Dir(p))}
 	var source *unstructured.Unstructured
-	for _, u := range documents(data) {
+	for _, u := range docs {
 		switch u.GetKind() {
 		case "Kustomization":
 			if e.root == nil {
@@ -181,8 +198,8 @@ func gitRef(repo *unstructured.Unstructured) (string, *sourcev1.GitRepositoryRef
 	return typed.Spec.URL, typed.Spec.Reference
 }
 
-func (d *discovery) fluxInstance(p string, data []byte) {
-	for _, u := range documents(data) {
+func (d *discovery) fluxInstance(p string, docs []*unstructured.Unstructured) {
+	for _, u := range docs {
 		i := &instance{}
 		namespace := u.GetNamespace()
 		switch u.GetKind() {

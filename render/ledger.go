@@ -17,6 +17,7 @@ import (
 type tally struct {
 	used, fresh int
 	nodes       map[nodeKey]bool
+	all         map[*evaluation]bool // of all rounds
 }
 
 const (
@@ -29,9 +30,6 @@ const (
 
 // used notes that an evaluation is part of this render, and whether it was made for it.
 func (e *engine) used(ev *evaluation, fresh bool) {
-	if !fresh {
-		e.cache.evaluations.touch(ev)
-	}
 	if e.cache.Store == nil {
 		return
 	}
@@ -42,14 +40,14 @@ func (e *engine) used(ev *evaluation, fresh bool) {
 	}
 	t := e.tally[ev.node.home]
 	if t == nil {
-		t = &tally{nodes: map[nodeKey]bool{}}
+		t = &tally{nodes: map[nodeKey]bool{}, all: map[*evaluation]bool{}}
 		e.tally[ev.node.home] = t
 	}
 	t.used++
 	if fresh && !ev.single {
 		t.fresh++
 	}
-	t.nodes[ev.node.key()] = true
+	t.nodes[ev.node.key()], t.all[ev] = true, true
 }
 
 // recordable reports whether what is evaluated may be used by another run: then it rests on nothing
@@ -117,7 +115,7 @@ func (e *engine) record(ctx context.Context) {
 			continue
 		}
 		all.Go(func() error {
-			w := newWriter()
+			w := newWriter(e.cache)
 			keys := slices.SortedFunc(maps.Keys(t.nodes), compareNodes)
 			for _, key := range keys {
 				list := e.cache.evaluations.of(key)

@@ -88,6 +88,10 @@ func (v *evaluator) ociRepository(ns, name string) opened {
 	if r.Spec.Ignore != nil {
 		ignore = *r.Spec.Ignore
 	}
+	if o.way != nil {
+		layer := *o.way
+		layer.Layer, o.way = &ignore, &layer
+	}
 	return o.filtered(v.e.sources.artifacts.OCI(o.tree, ignore))
 }
 
@@ -102,6 +106,7 @@ func (v *evaluator) bucket(ns, name string) opened {
 	if o.tree == nil {
 		return o
 	}
+	o.way = nil
 	spec := artifact.Objects{Prefix: b.Spec.Prefix}
 	if b.Spec.Ignore != nil {
 		spec.Ignore = *b.Spec.Ignore

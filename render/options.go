@@ -46,6 +46,10 @@ type Options struct {
 	// sync is gone from this one is still rendered as long as its entry folder is
 	// there: Flux on it goes on with that folder.
 	Before *Result
+	// Beside is the second revision of a comparison, where this is the first. A cluster that an earlier run
+	// has seen, and that is the same in both, is then not rendered, here and where this result is Before: see
+	// [Cluster.Recalled].
+	Beside *Repository
 	// Skip tells clusters whose entry points are not evaluated; nil for none. They are known all the same: what they
 	// sync from, and by what name. See [Shard].
 	Skip func(cluster string) bool

@@ -1,8 +1,13 @@
 package render
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"math"
 	"slices"
+	"strings"
+	"sync"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/fxamacker/cbor/v2"
@@ -17,31 +22,55 @@ import (
 type record struct {
 	_ struct{} `cbor:",toarray"`
 
-	Strings     []string
-	Hashes      []byte // 32 bytes each
-	Traces      []savedTrace
-	Bodies      []uint32 // for each: its hash, the length of its text
-	Pack        []byte   // the texts, compressed
+	Strings     string  // one after the other
+	Lengths     numbers // of the strings
+	Hashes      []byte  // 32 bytes each
+	Traces      []byte  // see [Cache.appendTrace]
+	Bodies      numbers // for each: its hash, the length of its text
+	Pack        []byte  // the texts, compressed
 	Evaluations []savedEvaluation
 }
 
-type savedTrace struct {
-	_ struct{} `cbor:",toarray"`
+// numbers are written as bytes, which is much quicker to read than one by one.
+type numbers []uint32
 
-	Reads  []uint32 // for each: path, kind
-	Hashes []byte   // 20 bytes each
+// MarshalBinary implements [encoding.BinaryMarshaler].
+func (l numbers) MarshalBinary() ([]byte, error) {
+	out := make([]byte, 0, 2*len(l))
+	for _, n := range l {
+		out = binary.AppendUvarint(out, uint64(n))
+	}
+	return out, nil
+}
+
+// UnmarshalBinary implements [encoding.BinaryUnmarshaler].
+func (l *numbers) UnmarshalBinary(data []byte) error {
+	*l = nil
+	if len(data) == 0 {
+		return nil
+	}
+	out := make(numbers, 0, len(data))
+	for len(data) > 0 {
+		n, size := binary.Uvarint(data)
+		if size <= 0 || n > math.MaxUint32 {
+			return errors.New("no numbers")
+		}
+		out, data = append(out, uint32(n)), data[size:]
+	}
+	*l = slices.Clip(out)
+	return nil
 }
 
 type savedEvaluation struct {
 	_ struct{} `cbor:",toarray"`
 
-	ID, Chain, DependsOn []uint32 // kind, namespace, name of each
+	ID, Chain, DependsOn numbers // kind, namespace, name of each
 	Root, File           uint32
 	Open                 bool
 	Body                 uint32 // hash
 	Ground, Far          uint32
-	Reference            []byte   // JSON of what spec.kubeConfig refers to
-	Asked                []uint32 // for each: cluster, group, kind, namespace, name, hash of the answer
+	Reference            []byte  // JSON of what spec.kubeConfig refers to
+	Asked                numbers // for each: cluster, group, kind, namespace, name, hash of the answer
 	Opened               []savedOpening
 	Built, Released      bool
 
@@ -49,13 +78,13 @@ type savedEvaluation struct {
 	Own, Pinned, Prune, Force, Refused, Holding, OpenedSource    bool
 	Stage                                                        uint8
 	SourceRef                                                    [4]uint32
-	Objects                                                      []uint32 // for each: group, kind, namespace, name, version, body, file
-	Held                                                         bool     // they are of a suspended applier
+	Objects                                                      numbers // for each: group, kind, namespace, name, version, body, file
+	Held                                                         bool    // they are of a suspended applier
 	Items                                                        []int
-	Children                                                     []uint32 // for each: its place among the objects, 1 for open
-	Reads                                                        uint32   // trace, from 1
-	Build, Chart                                                 []byte   // JSON of the buildSpec, of the HelmChartSpec
-	Packed                                                       []uint32 // name, version, digest
+	Children                                                     numbers // for each: its place among the objects, 1 for open
+	Reads                                                        uint32  // trace, from 1
+	Build, Chart                                                 []byte  // JSON of the buildSpec, of the HelmChartSpec
+	Packed                                                       numbers // name, version, digest
 	Release                                                      *savedFacts
 	Told                                                         []byte // JSON of remarks
 }
@@ -66,7 +95,7 @@ type savedOpening struct {
 	Kind, Namespace, Name                         uint32
 	Revised, Own, Pinned, Tree                    bool
 	Prefix, Failure, Unknown, Hint, URL, Revision uint32
-	Reads                                         []uint32
+	Reads                                         numbers
 }
 
 // savedFacts is a Release.
@@ -76,7 +105,7 @@ type savedFacts struct {
 	Texts                              [7]uint32 // name, namespace, storage namespace, chart, version, CRD policies
 	UpdatesCRDs, RenamesChart          bool
 	Trigger                            uint32
-	Extra, Defaulted, Hooks, Unknowing []uint32 // objects, as those of the evaluation
+	Extra, Defaulted, Hooks, Unknowing numbers // objects, as those of the evaluation
 	Unknowable                         [][]string
 }
 
@@ -89,7 +118,9 @@ type remarks struct {
 
 // writer collects a record.
 type writer struct {
+	c       *Cache
 	r       record
+	all     strings.Builder // of the strings
 	strings map[string]uint32
 	hashes  map[object.Hash]uint32
 	traces  map[*tree.Read]uint32
@@ -97,16 +128,17 @@ type writer struct {
 	texts   []byte
 }
 
-func newWriter() *writer {
-	return &writer{strings: map[string]uint32{}, hashes: map[object.Hash]uint32{}, traces: map[*tree.Read]uint32{}, bodies: map[object.Hash]uint32{}}
+func newWriter(c *Cache) *writer {
+	return &writer{c: c, strings: map[string]uint32{}, hashes: map[object.Hash]uint32{}, traces: map[*tree.Read]uint32{}, bodies: map[object.Hash]uint32{}}
 }
 
 func (w *writer) text(s string) uint32 {
 	n, ok := w.strings[s]
 	if !ok {
-		n = uint32(len(w.r.Strings)) //nolint:gosec // far below
+		n = uint32(len(w.r.Lengths)) //nolint:gosec // far below
 		w.strings[s] = n
-		w.r.Strings = append(w.r.Strings, s)
+		w.r.Lengths = append(w.r.Lengths, uint32(len(s))) //nolint:gosec // far below
+		_, _ = w.all.WriteString(s)
 	}
 	return n
 }
@@ -124,14 +156,9 @@ func (w *writer) hash(h object.Hash) uint32 {
 func (w *writer) trace(tr tree.Trace) uint32 {
 	n, ok := w.traces[&tr[0]]
 	if !ok {
-		s := savedTrace{}
-		for _, r := range tr {
-			s.Reads = append(s.Reads, w.text(r.Path), uint32(r.Kind))
-			s.Hashes = append(s.Hashes, r.Hash[:]...)
-		}
-		n = uint32(len(w.r.Traces)) //nolint:gosec // far below
+		n = uint32(len(w.traces)) //nolint:gosec // far below
 		w.traces[&tr[0]] = n
-		w.r.Traces = append(w.r.Traces, s)
+		w.r.Traces = w.c.appendTrace(w.r.Traces, tr)
 	}
 	return n
 }
@@ -340,12 +367,8 @@ func (w *writer) bytes() []byte {
 	if len(w.r.Evaluations) == 0 {
 		return nil
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = enc.Close() }()
-	w.r.Pack = enc.EncodeAll(w.texts, nil)
+	w.r.Strings = w.all.String()
+	w.r.Pack = packer().EncodeAll(w.texts, nil)
 	data, err := cbor.Marshal(w.r)
 	if err != nil {
 		return nil
@@ -360,3 +383,21 @@ func chartSpec(data []byte) (spec sourcev1.HelmChartSpec, err error) {
 	}
 	return spec, err
 }
+
+// packer and unpacker are stateless as they are used, and costly to make.
+var (
+	packer = sync.OnceValue(func() *zstd.Encoder { //nolint:gochecknoglobals // see above
+		e, err := zstd.NewWriter(nil, zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			panic(err) // of our options
+		}
+		return e
+	})
+	unpacker = sync.OnceValue(func() *zstd.Decoder { //nolint:gochecknoglobals // see above
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxPack))
+		if err != nil {
+			panic(err) // of our options
+		}
+		return d
+	})
+)

@@ -11,7 +11,6 @@ import (
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fxamacker/cbor/v2"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -23,6 +22,7 @@ type reader struct {
 	home string
 	r    record
 
+	strings []string
 	traces  []tree.Trace
 	bodies  []*object.Body
 	files   map[uint32]*object.Object
@@ -73,12 +73,7 @@ func (p *pack) texts() []byte {
 	if t := p.open.Value(); t != nil {
 		return *t
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxPack))
-	if err != nil {
-		return nil
-	}
-	defer dec.Close()
-	t, err := dec.DecodeAll(p.data, nil)
+	t, err := unpacker().DecodeAll(p.data, nil)
 	if err != nil {
 		return nil
 	}
@@ -88,6 +83,11 @@ func (p *pack) texts() []byte {
 
 // open reads what the evaluations refer to.
 func (r *reader) open() bool {
+	r.strings = make([]string, len(r.r.Lengths))
+	for i, rest := 0, r.r.Strings; i < len(r.strings); i++ {
+		n := int(r.r.Lengths[i])
+		r.strings[i], rest = rest[:n], rest[n:]
+	}
 	p := &pack{data: r.r.Pack}
 	r.bodies = make([]*object.Body, len(r.r.Bodies)/2)
 	at := 0
@@ -100,26 +100,14 @@ func (r *reader) open() bool {
 		}
 		r.bodies[i], _ = body.(*object.Body)
 	}
-	r.traces = make([]tree.Trace, len(r.r.Traces))
-	for i, t := range r.r.Traces {
-		r.traces[i] = r.trace(t)
+	for rest := r.r.Traces; len(rest) > 0; {
+		var tr tree.Trace
+		if tr, rest = r.c.cutTrace(rest); tr == nil {
+			return false
+		}
+		r.traces = append(r.traces, tr)
 	}
 	return at <= maxPack
-}
-
-// trace is one that was saved, the same for equal ones.
-func (r *reader) trace(s savedTrace) tree.Trace {
-	tr := make(tree.Trace, len(s.Reads)/2)
-	for i := range tr {
-		tr[i] = tree.Read{Path: r.text(s.Reads[2*i]), Kind: tree.ReadKind(s.Reads[2*i+1]), Hash: tree.Hash(s.Hashes[20*i : 20*i+20])} //nolint:gosec // as it was written
-	}
-	if len(tr) == 0 {
-		return nil
-	}
-	key := traceKey(tr)
-	known, _ := r.c.traces.LoadOrStore(key, tr)
-	same, _ := known.(tree.Trace)
-	return same
 }
 
 func traceKey(tr tree.Trace) [32]byte {
@@ -132,7 +120,7 @@ func traceKey(tr tree.Trace) [32]byte {
 	return [32]byte(sum.Sum(nil))
 }
 
-func (r *reader) text(n uint32) string { return r.r.Strings[n] }
+func (r *reader) text(n uint32) string { return r.strings[n] }
 
 func (r *reader) hash(n uint32) object.Hash { return object.Hash(r.r.Hashes[32*n : 32*n+32]) }
 

@@ -32,15 +32,26 @@ func Fleet(ctx context.Context, repo Repository, opts Options) (*Result, error) 
 		return nil, err
 	}
 	before := cache.stats()
-	e := &engine{fleet: f, cache: cache, opts: &opts, sources: newSources(repo, f, &opts), targets: newTargets(f)}
+	e := &engine{fleet: f, cache: cache, opts: &opts, sources: newSources(repo, f, &opts), targets: newTargets(f), recalled: map[string]*Cluster{}}
+	e.recall(ctx)
 	evals, err := e.settle(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case e.entangled() && opts.Before != nil:
+		return nil, ErrEntangled
+	case e.entangled():
+		opts.Beside = nil
+		return Fleet(ctx, repo, opts)
 	}
 	e.record(ctx)
 	r := e.result(evals)
+	e.remember(ctx, r)
 	r.Stats = cache.stats().minus(before)
 	r.Stats.Rounds = e.rounds
+	for _, c := range e.recalled {
+		r.Stats.Evaluations += c.Recalled.Appliers
+	}
 	return r, nil
 }
 
@@ -56,6 +67,8 @@ type engine struct {
 	grounds sync.Map // cluster -> what its evaluations rest on
 	opened  sync.Map // cluster, kind, namespace, name -> *openedOnce
 	loaded  sync.Map // cluster -> *sync.Once, of its record
+
+	recalled map[string]*Cluster // that are not rendered, by name
 
 	mu    sync.Mutex
 	tally map[string]*tally // by home

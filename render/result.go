@@ -35,6 +35,10 @@ type Cluster struct {
 	Conflicts  []Conflict   // sorted by ID
 	Notes      []Note
 	Profile    Profile
+	// Recalled is set when the cluster is the same in [Options.Beside], and what an earlier run found on it
+	// stands for it. Then there are no objects, and of the appliers only those that it starts with, whose
+	// reads are those of all.
+	Recalled *Recalled
 }
 
 // State says how far an applier could be evaluated.
@@ -249,6 +253,9 @@ type Counts struct {
 
 // Counts sums up c.
 func (c *Cluster) Counts() Counts {
+	if c.Recalled != nil {
+		return c.Recalled.Counts
+	}
 	n := Counts{Appliers: len(c.Appliers), Objects: c.Objects.Len(), Failures: len(c.Failures), Unresolved: len(c.Unresolved)}
 	for _, a := range c.Appliers {
 		if a.State == Built || a.State == Suspended {

@@ -259,7 +259,8 @@ func (e *engine) kept(ctx context.Context, n *node, st *state) *evaluation {
 	for _, old := range slices.Backward(e.cache.evaluations.of(n.key())) {
 		if ev := e.revive(ctx, n, st, old); ev != nil {
 			e.cache.reused(ev)
-			e.used(old, false)
+			e.cache.evaluations.touch(old)
+			e.used(ev, false)
 			return ev
 		}
 	}

@@ -147,12 +147,12 @@ func linking(data []byte) (links, variable bool) {
 
 const kubeConfigField = "kubeConfig"
 
-// evaluated are the entries that are not skipped.
+// evaluated are the entries that are neither skipped nor recalled.
 func (e *engine) evaluated() []*Entry {
-	if e.opts.Skip == nil {
+	if e.opts.Skip == nil && len(e.recalled) == 0 {
 		return e.fleet.entries
 	}
-	return slices.DeleteFunc(slices.Clone(e.fleet.entries), func(entry *Entry) bool { return e.opts.Skip(entry.Cluster) })
+	return slices.DeleteFunc(slices.Clone(e.fleet.entries), func(entry *Entry) bool { return e.skips(entry.Cluster) || e.recalled[entry.Cluster] != nil })
 }
 
 // sorted are the entries by cluster.

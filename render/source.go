@@ -39,6 +39,7 @@ type opened struct {
 	pinned bool
 	own    bool   // the repository under review
 	prefix string // folder of it that is the source's root
+	way    *way   // that leads there; nil when it is more than one, or not known
 	// from tells where a path of a tree that is put together of others is in the
 	// repository under review; nil for other trees.
 	from    func(path string) (string, bool)
@@ -95,6 +96,7 @@ func (s *sources) entry(ctx context.Context, e *Entry, spec artifact.Spec) opene
 		}
 	}
 	o.source.URL, o.own, o.prefix = withoutUser(e.URL), true, e.Prefix
+	o.way = wayOf(e.Prefix, ref, true, spec)
 	return s.pack(o, spec)
 }
 
@@ -130,6 +132,7 @@ func (s *sources) git(ctx context.Context, g *sourcev1.GitRepository, spec artif
 	}
 	o := s.at(ctx, s.own, ref, s.branches[ref.Branch])
 	o.source.URL, o.own, o.prefix = withoutUser(g.Spec.URL), true, "."
+	o.way = wayOf(".", ref, s.branches[ref.Branch], spec)
 	return s.pack(o, spec)
 }
 

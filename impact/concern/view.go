@@ -51,20 +51,26 @@ func newView(before, after *render.Result) *view {
 		for _, name := range slices.Sorted(maps.Keys(s.clusters)) {
 			v.known[name] = true
 			c := s.clusters[name]
-			for i, a := range c.Appliers {
-				reads := a.Reads()
-				if !a.Own || len(reads) == 0 {
-					continue
-				}
-				k := key{&reads[0], len(reads), a.Prefix}
+			add := func(reads tree.Trace, prefix string, a *render.Applier, i int) {
+				k := key{&reads[0], len(reads), prefix}
 				t := byKey[k]
 				if t == nil {
-					t = &traced{reads: reads, prefix: a.Prefix, cluster: name, at: i}
+					t = &traced{reads: reads, prefix: prefix, cluster: name, at: i}
 					byKey[k] = t
 					v.traces = append(v.traces, t)
 				}
 				t.appliers, t.sides = append(t.appliers, a), append(t.sides, s)
 				t.many = t.many || t.cluster != name
+			}
+			for i, a := range c.Appliers {
+				if reads := a.Reads(); a.Own && len(reads) > 0 {
+					add(reads, a.Prefix, a, i)
+				}
+			}
+			if c.Recalled != nil && len(c.Appliers) > 0 {
+				for _, r := range c.Recalled.Reads {
+					add(r.Trace, r.Prefix, c.Appliers[0], 0)
+				}
 			}
 		}
 	}

@@ -26,6 +26,7 @@ type fleet struct {
 	store    *cache.Store // nil for none
 	stats    render.Stats // of all renders
 	shard    render.Shard // of the clusters; zero for all
+	beside   *snapshot    // the other revision of a comparison, while the first is rendered; nil for none
 }
 
 // open reads the flags and opens the workspace. Nothing is rendered yet.
@@ -131,6 +132,10 @@ func (f *fleet) at(ctx context.Context, at *snapshot, before *render.Result) (*r
 	opts := f.render
 	opts.Before = before
 	repo := f.repository(at, f.branch)
+	if f.beside != nil {
+		other := f.repository(f.beside, f.branch)
+		opts.Beside = &other
+	}
 	r, err := render.Fleet(ctx, repo, opts)
 	if err != nil && f.twoSided && len(opts.Variables) > 0 {
 		// It may be that a cluster with variables is not in this revision.

@@ -336,14 +336,45 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 	if err != nil {
 		return nil, err
 	}
-	f.render.Sources, x.spokes = mapped.before, mapped.spokes
+	x.spokes = mapped.spokes
 	if err := f.share(ctx, f.shard, []*tree.Tree{x.base.tree, x.head.tree}, mapped.before, mapped.after); err != nil {
 		return nil, err
 	}
+	var beside *snapshot
+	if len(mapped.before)+len(mapped.after) == 0 {
+		beside = x.head
+	}
+	err = f.renderBoth(ctx, x, base, mapped, beside)
+	if errors.Is(err, render.ErrEntangled) {
+		f.stats = render.Stats{}
+		err = f.renderBoth(ctx, x, base, mapped, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := f.knowsVariables(x.before, x.after); err != nil {
+		return nil, err
+	}
+	x.branch, x.stats = f.branch, f.stats
+	if x.files, err = changedFiles(x.base.tree, x.head.tree); err != nil {
+		return nil, fmt.Errorf("compare the files: %w", err)
+	}
+	x.report = impact.Between(x.before, x.after, impact.Options{Files: x.files})
+	if x.after != nil {
+		f.tellNotes(x.after)
+	}
+	return x, nil
+}
+
+// renderBoth renders the two revisions; one of them may be without clusters. What is the same in beside, if that is given,
+// may be recalled.
+func (f *fleet) renderBoth(ctx context.Context, x *comparison, base string, mapped sources, beside *snapshot) error {
 	none := func(err error) bool { return errors.Is(err, render.ErrNoClusters) }
+	f.render.Sources, f.beside = mapped.before, beside
 	before, errBefore := f.first(ctx, x.base, base)
+	f.beside = nil
 	if errBefore != nil && !none(errBefore) {
-		return nil, fmt.Errorf("in %s: %w", x.base.label(), errBefore)
+		return fmt.Errorf("in %s: %w", x.base.label(), errBefore)
 	}
 	f.render.Sources = mapped.after
 	after, errAfter := before, errBefore
@@ -351,20 +382,10 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 		after, errAfter = f.at(ctx, x.head, before)
 	}
 	if errAfter != nil && !none(errAfter) || errAfter != nil && errBefore != nil {
-		return nil, fmt.Errorf("in %s: %w", x.head.label(), errAfter)
+		return fmt.Errorf("in %s: %w", x.head.label(), errAfter)
 	}
-	if err := f.knowsVariables(before, after); err != nil {
-		return nil, err
-	}
-	x.before, x.after, x.branch, x.stats = before, after, f.branch, f.stats
-	if x.files, err = changedFiles(x.base.tree, x.head.tree); err != nil {
-		return nil, fmt.Errorf("compare the files: %w", err)
-	}
-	x.report = impact.Between(before, after, impact.Options{Files: x.files})
-	if after != nil {
-		f.tellNotes(after)
-	}
-	return x, nil
+	x.before, x.after = before, after
+	return nil
 }
 
 // still reports whether both sides are one commit with the same sources, so that the render of the one is that of

@@ -22,7 +22,7 @@ func FuzzMerge(f *testing.F) {
 	}
 	for _, c := range cases[:min(len(cases), 12)] {
 		shard := render.Shard{Index: 1, Of: 1}
-		s, err := fleetstory.TellShard(f.Context(), c, shard)
+		s, err := fleetstory.TellWith(f.Context(), c, fleetstory.Options{Shard: shard})
 		if err != nil {
 			f.Fatal(err)
 		}

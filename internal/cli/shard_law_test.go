@@ -88,7 +88,7 @@ func holdLaw(t tester, c *fleetcase.Case, n int) {
 	t.Helper()
 	whole, err := fleetstory.Tell(t.Context(), c)
 	if errors.Is(err, render.ErrNoClusters) { // each share says so, too
-		if _, err := fleetstory.TellShard(t.Context(), c, render.Shard{Index: 1, Of: n}); !errors.Is(err, render.ErrNoClusters) {
+		if _, err := fleetstory.TellWith(t.Context(), c, fleetstory.Options{Shard: render.Shard{Index: 1, Of: n}}); !errors.Is(err, render.ErrNoClusters) {
 			t.Fatalf("the first share says %v, want that there are no clusters", err)
 		}
 		return
@@ -100,7 +100,7 @@ func holdLaw(t tester, c *fleetcase.Case, n int) {
 	var names []string
 	for i := 1; i <= n; i++ {
 		shard := render.Shard{Index: i, Of: n}
-		s, err := fleetstory.TellShard(t.Context(), c, shard)
+		s, err := fleetstory.TellWith(t.Context(), c, fleetstory.Options{Shard: shard})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -119,26 +119,30 @@ func kustomization(name, folder, more string) string {
 // TestMergedFleets holds the law for synthetic fleets, random changes of one or of several files, and random numbers of
 // shards, also more than there are clusters.
 func TestMergedFleets(t *testing.T) {
-	names := slices.Sorted(maps.Keys(mutations))
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		if n++; n > 25 {
 			return // each takes 0.7 s
 		}
-		clusters := rapid.IntRange(1, 6).Draw(rt, "clusters")
-		before := fleetgen.Generate(fleetgen.Options{Clusters: clusters, Tenants: 2})
-		mutate := func(files map[string]string, label string, most int) {
-			for _, name := range rapid.SliceOfN(rapid.SampledFrom(names), 0, most).Draw(rt, label) {
-				a, b := rapid.IntRange(0, clusters-1).Draw(rt, "a"), rapid.IntRange(0, clusters-1).Draw(rt, "b")
-				mutations[name](files, fleetgen.Cluster(a), fleetgen.Cluster(b), rapid.IntRange(0, 9).Draw(rt, "n"))
-			}
-		}
-		mutate(before, "before", 5)
-		after := maps.Clone(before)
-		mutate(after, "after", 4)
-		c := &fleetcase.Case{Name: "random", Before: blobs(before), After: blobs(after)}
-		holdLaw(rt, c, rapid.IntRange(1, 9).Draw(rt, "shards"))
+		holdLaw(rt, drawFleet(rt), rapid.IntRange(1, 9).Draw(rt, "shards"))
 	})
+}
+
+// drawFleet draws a fleet of few clusters and a change of it.
+func drawFleet(rt *rapid.T) *fleetcase.Case {
+	names := slices.Sorted(maps.Keys(mutations))
+	clusters := rapid.IntRange(1, 6).Draw(rt, "clusters")
+	before := fleetgen.Generate(fleetgen.Options{Clusters: clusters, Tenants: 2})
+	mutate := func(files map[string]string, label string, most int) {
+		for _, name := range rapid.SliceOfN(rapid.SampledFrom(names), 0, most).Draw(rt, label) {
+			a, b := rapid.IntRange(0, clusters-1).Draw(rt, "a"), rapid.IntRange(0, clusters-1).Draw(rt, "b")
+			mutations[name](files, fleetgen.Cluster(a), fleetgen.Cluster(b), rapid.IntRange(0, 9).Draw(rt, "n"))
+		}
+	}
+	mutate(before, "before", 5)
+	after := maps.Clone(before)
+	mutate(after, "after", 4)
+	return &fleetcase.Case{Name: "random", Before: blobs(before), After: blobs(after)}
 }
 
 func blobs(files map[string]string) map[string]tree.Blob {

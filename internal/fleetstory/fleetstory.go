@@ -27,14 +27,27 @@ type Story struct {
 	Report        *impact.Report
 }
 
-// Tell renders both revisions of a case, the second as what comes after the first, and compares them.
-// The error is that of a render, or of what the case serves.
-func Tell(ctx context.Context, c *fleetcase.Case) (*Story, error) {
-	return TellShard(ctx, c, render.Shard{})
+// Options of a story.
+type Options struct {
+	Shard render.Shard // of the clusters; zero is all of them
+	Store render.Store // of earlier runs; nil for none
 }
 
-// TellShard is [Tell] for one share of the clusters; zero is all of them.
-func TellShard(ctx context.Context, c *fleetcase.Case, shard render.Shard) (*Story, error) {
+// Tell renders both revisions of a case, the second as what comes after the first, and compares them.
+// The error is that of a render, or of what the case serves.
+func Tell(ctx context.Context, c *fleetcase.Case) (*Story, error) { return TellWith(ctx, c, Options{}) }
+
+// TellWith is [Tell] with options.
+func TellWith(ctx context.Context, c *fleetcase.Case, o Options) (*Story, error) {
+	s, err := tell(ctx, c, o, o.Store != nil)
+	if errors.Is(err, render.ErrEntangled) {
+		return tell(ctx, c, o, false)
+	}
+	return s, err
+}
+
+// tell is [TellWith]; with recall for true what is the same in both revisions may be taken from the store.
+func tell(ctx context.Context, c *fleetcase.Case, o Options, recall bool) (*Story, error) {
 	other := func(dir string) *tree.Tree { return tree.FromBlobs(c.Others[dir]) }
 	repo := render.Repository{URL: fleetcase.URL, Branch: c.Branch, Revision: "main@sha1:0"}
 	if len(c.Refs) > 0 {
@@ -44,7 +57,7 @@ func TellShard(ctx context.Context, c *fleetcase.Case, shard render.Shard) (*Sto
 		}
 		repo.Refs = known
 	}
-	opts := render.Options{Cache: &render.Cache{}, Variables: c.Variables}
+	opts := render.Options{Cache: &render.Cache{Store: o.Store, Engine: "test"}, Variables: c.Variables}
 	for _, s := range c.Sources {
 		opts.Sources = append(opts.Sources, render.Repository{URL: s.URL, Tree: other(s.Dir), Revision: "main@sha1:" + s.Dir[1:]})
 	}
@@ -52,7 +65,7 @@ func TellShard(ctx context.Context, c *fleetcase.Case, shard render.Shard) (*Sto
 		opts.Clusters = append(opts.Clusters, render.Declared{Name: d.Name, Paths: d.Paths})
 	}
 	s := &Story{Files: Differing(c.Before, c.After), Trees: [2]*tree.Tree{tree.FromBlobs(c.Before), tree.FromBlobs(c.After)}}
-	if shard.Of > 0 {
+	if o.Shard.Of > 0 {
 		var sources []*tree.Tree
 		for _, r := range opts.Sources {
 			sources = append(sources, r.Tree)
@@ -61,14 +74,19 @@ func TellShard(ctx context.Context, c *fleetcase.Case, shard render.Shard) (*Sto
 		if err != nil {
 			return nil, err
 		}
-		opts.Skip = shard.Skip(linked)
+		opts.Skip = o.Shard.Skip(linked)
 	}
 	for i, result := range []**render.Result{&s.Before, &s.After} {
 		var err error
 		if opts.Fetch, err = fetch(c, i); err != nil {
 			return nil, err
 		}
-		repo.Tree, opts.Before = s.Trees[i], s.Before
+		repo.Tree, opts.Before, opts.Beside = s.Trees[i], s.Before, nil
+		if recall && i == 0 && len(opts.Sources) == 0 {
+			other := repo
+			other.Tree = s.Trees[1]
+			opts.Beside = &other
+		}
 		if *result, err = render.Fleet(ctx, repo, opts); err != nil {
 			return nil, err
 		}
