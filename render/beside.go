@@ -245,7 +245,7 @@ func (c *Cache) cutTrace(from []byte) (tr tree.Trace, rest []byte) {
 	var key [32]byte
 	from = from[copy(key[:], from):]
 	n, size := binary.Uvarint(from)
-	if size <= 0 || n > uint64(len(from)-size) {
+	if size <= 0 || n > uint64(len(from[size:])) {
 		return nil, nil
 	}
 	body, rest := from[size:][:n], from[size:][n:]
@@ -258,7 +258,7 @@ func (c *Cache) cutTrace(from []byte) (tr tree.Trace, rest []byte) {
 		body = body[1:]
 		body = body[copy(r.Hash[:], body):]
 		n, size := binary.Uvarint(body)
-		if size <= 0 || n > uint64(len(body)-size) {
+		if size <= 0 || n > uint64(len(body[size:])) {
 			return nil, nil
 		}
 		r.Path, body = string(body[size:][:n]), body[size:][n:]

@@ -4,7 +4,8 @@
 // A run lives for about a second, and with Go's defaults the collector runs from
 // 4 MiB on: some times before main, as the packages that are linked fill 11 MiB with
 // their tables, and then again and again. With a floor, see [Floor], it runs when the
-// heap has grown to that, or to twice of what is alive if that is more, as always.
+// heap has grown to that, or to twice of what is alive if that is more, as always. A heap that is
+// large may grow by more.
 //
 // What GOGC and GOMEMLIMIT say in the environment holds instead.
 package memory
@@ -24,9 +25,11 @@ import (
 const Floor = 96 << 20
 
 const (
-	smallest = 4 << 20 // the heap that Go collects first, at 100 percent
-	usual    = 100     // percent: how much the heap grows by Go's default
-	most     = 1 << 40 // bytes of a floor or of what is alive that are told apart
+	smallest = 4 << 20   // the heap that Go collects first, at 100 percent
+	usual    = 100       // percent: how much the heap grows by Go's default
+	large    = 112 << 20 // bytes alive from which on a heap gets room
+	room     = 640 << 20 // bytes
+	most     = 1 << 40   // bytes of a floor or of what is alive that are told apart
 )
 
 // Usage is what a process took. A field is 0 where the system does not tell.
@@ -81,10 +84,15 @@ func alive() int64 {
 }
 
 // percent is how much the heap may grow over what is alive, in percent of that, so
-// that the collector runs at the floor. It is the usual where more is alive.
+// that the collector runs at the floor. Where more is alive it is the usual; of a large heap, at
+// least the room: to look through it again and again costs a third of a run.
 func percent(floor, alive int64) int {
 	if alive <= 0 {
 		return int(min(max(floor/smallest, 1)*usual, math.MaxInt32))
 	}
-	return int(min(max((floor-alive)*100/alive, usual), math.MaxInt32))
+	grow := max(floor-alive, alive)
+	if floor >= Floor && alive >= large {
+		grow = max(grow, room)
+	}
+	return int(min(max(grow*100/alive, usual), math.MaxInt32))
 }

@@ -21,6 +21,8 @@ func TestPercent(t *testing.T) {
 		"half of the floor": {96 << 20, 48 << 20, 100},
 		"more than half":    {96 << 20, 64 << 20, 100},
 		"more than all":     {96 << 20, 1 << 30, 100},
+		"large":             {96 << 20, 128 << 20, 500},
+		"large and limited": {64 << 20, 128 << 20, 100},
 		"no floor":          {0, 1 << 20, 100},
 		"a tiny floor":      {1, 0, 100},
 	} {
@@ -30,14 +32,18 @@ func TestPercent(t *testing.T) {
 	}
 }
 
-// TestFloor: the heap is never collected below the floor, nor left to grow over both
-// the floor and twice of what is alive.
+// TestFloor: the heap is never collected below the floor, nor left to grow over the
+// floor, twice of what is alive, and the room of a large one.
 func TestFloor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		floor, alive := rapid.Int64Range(smallest, most).Draw(t, "floor"), rapid.Int64Range(1<<20, most).Draw(t, "alive")
 		p := int64(percent(floor, alive))
 		goal := alive + alive*p/100
-		if want, off := max(floor, 2*alive), alive/50+200*usual; goal < want-off || goal > want+off {
+		want := max(floor, 2*alive)
+		if floor >= Floor && alive >= large {
+			want = max(want, alive+room)
+		}
+		if off := alive/50 + 200*usual; goal < want-off || goal > want+off {
 			t.Errorf("%d percent of %d: %d, want %d", p, alive, goal, want)
 		}
 	})
@@ -61,7 +67,7 @@ func TestFollows(t *testing.T) {
 	if got := now(); got != 2400 {
 		t.Errorf("at the start: %d percent", got)
 	}
-	keep := make([]byte, 2*Floor)
+	keep := make([]byte, large-8<<20)
 	waitFor(t, func() bool { return now() == usual })
 	runtime.KeepAlive(keep)
 	waitFor(t, func() bool { return now() > usual })
