@@ -22,7 +22,10 @@ func NewSet(objs ...*Object) Set {
 			sorted = append(sorted, o)
 		}
 	}
-	slices.SortStableFunc(sorted, byID)
+	if given := slices.Clone(sorted); twice(sorted) { // which is the last counts
+		sorted = given
+		slices.SortStableFunc(sorted, byID)
+	}
 	kept := sorted[:0]
 	for _, o := range sorted {
 		if n := len(kept); n > 0 && kept[n-1].ID == o.ID {
@@ -33,6 +36,17 @@ func NewSet(objs ...*Object) Set {
 	}
 	clear(sorted[len(kept):])
 	return Set{objs: slices.Clip(kept)}
+}
+
+// twice sorts objs, and reports whether two have one ID.
+func twice(objs []*Object) bool {
+	slices.SortFunc(objs, byID)
+	for i := range objs[:max(len(objs)-1, 0)] {
+		if objs[i].ID == objs[i+1].ID {
+			return true
+		}
+	}
+	return false
 }
 
 // Len counts the objects.

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
@@ -33,7 +35,6 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 		}
 		return clusters[name]
 	}
-	final := index{}
 	e.rename(evals)
 	circles := dependencies(evals)
 	for _, entry := range e.evaluated() {
@@ -43,10 +44,36 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 		}
 		c.Labels = entry.Labels
 	}
-	for _, key := range sortedKeys(evals) {
+	keys := map[*Cluster][]nodeKey{}
+	for key, ev := range evals {
+		c := get(ev.applier.Target)
+		keys[c] = append(keys[c], key)
+	}
+	maps.Copy(clusters, e.recalled)
+	r := &Result{Notes: e.fleet.notes, Entries: e.fleet.sorted()}
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	for _, name := range slices.Sorted(maps.Keys(clusters)) {
+		c := clusters[name]
+		r.Clusters = append(r.Clusters, c)
+		if c.Recalled == nil {
+			all.Go(func() error {
+				e.assemble(c, keys[c], evals, circles)
+				return nil
+			})
+		}
+	}
+	_ = all.Wait() // no error is ever given
+	return r
+}
+
+// assemble puts the evaluations of those keys together, which write to c.
+func (e *engine) assemble(c *Cluster, keys []nodeKey, evals map[nodeKey]*evaluation, circles map[nodeKey][]Failure) {
+	final := index{}
+	slices.SortFunc(keys, compareNodes)
+	for _, key := range keys {
 		ev := evals[key]
 		ev.failures = append(ev.failures, circles[key]...)
-		c := get(ev.applier.Target)
 		c.Appliers = append(c.Appliers, ev.applier)
 		c.Failures = append(c.Failures, ev.failures...)
 		c.Unresolved = append(c.Unresolved, ev.unresolved...)
@@ -55,32 +82,21 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 			final.add(o.Origin.Cluster, o)
 		}
 	}
-	r := &Result{Notes: e.fleet.notes, Entries: e.fleet.sorted()}
-	maps.Copy(clusters, e.recalled)
-	for _, name := range slices.Sorted(maps.Keys(clusters)) {
-		c := clusters[name]
-		if c.Recalled != nil {
-			r.Clusters = append(r.Clusters, c)
-			continue
-		}
-		c.Profile = e.profile(&asker{state: &state{fresh: final}}, name, kustomizeController)
-		if c.Profile.before(8, 0) {
-			c.Notes = append(c.Notes, Note{name, "kustomize-controller " + c.Profile.Version + " has an older kustomize than the one that renders here, that of " + newestController})
-		}
-		slices.SortStableFunc(c.Appliers, func(a, b *Applier) int {
-			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Home, b.Home))
-		})
-		c.collect()
-		c.unserved(e.fleet.apis[name])
-		slices.SortStableFunc(c.Failures, func(a, b Failure) int {
-			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Message, b.Message))
-		})
-		slices.SortStableFunc(c.Unresolved, func(a, b Unresolved) int {
-			return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Subject, b.Subject))
-		})
-		r.Clusters = append(r.Clusters, c)
+	c.Profile = e.profile(&asker{state: &state{fresh: final}}, c.Name, kustomizeController)
+	if c.Profile.before(8, 0) {
+		c.Notes = append(c.Notes, Note{c.Name, "kustomize-controller " + c.Profile.Version + " has an older kustomize than the one that renders here, that of " + newestController})
 	}
-	return r
+	slices.SortStableFunc(c.Appliers, func(a, b *Applier) int {
+		return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Home, b.Home))
+	})
+	c.collect()
+	c.unserved(e.fleet.apis[c.Name])
+	slices.SortStableFunc(c.Failures, func(a, b Failure) int {
+		return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Message, b.Message))
+	})
+	slices.SortStableFunc(c.Unresolved, func(a, b Unresolved) int {
+		return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Subject, b.Subject))
+	})
 }
 
 // collect makes the cluster's set of objects, with scopes corrected, and finds
@@ -88,17 +104,24 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 func (c *Cluster) collect() {
 	scope := c.scopes()
 	c.yield()
-	n := 0
-	for _, a := range c.Appliers {
-		n += len(a.Objects)
-	}
-	first, owners := make(map[object.ID]*Applier, n), map[object.ID][]object.Applier{}
-	all := make([]*object.Object, 0, n)
+	var all []*object.Object
 	for _, a := range c.Appliers {
 		c.homeless(a, scope)
 		a.Objects = scope.correctAll(a.Objects, a.moved)
+		a.Held = scope.correctAll(a.Held, nil)
+		all = append(all, a.Objects...)
+	}
+	c.Objects = object.NewSet(all...)
+	if c.Objects.Len() < len(all) {
+		c.findConflicts()
+	}
+}
+
+// findConflicts finds the objects with two owners.
+func (c *Cluster) findConflicts() {
+	first, owners := map[object.ID]*Applier{}, map[object.ID][]object.Applier{}
+	for _, a := range c.Appliers {
 		for _, o := range a.Objects {
-			all = append(all, o)
 			switch one := first[o.ID]; {
 			case one == nil:
 				first[o.ID] = a
@@ -108,9 +131,7 @@ func (c *Cluster) collect() {
 				owners[o.ID] = append(owners[o.ID], a.Applier)
 			}
 		}
-		a.Held = scope.correctAll(a.Held, nil)
 	}
-	c.Objects = object.NewSet(all...)
 	for id, by := range owners {
 		slices.SortFunc(by, compareAppliers)
 		c.Conflicts = append(c.Conflicts, Conflict{ID: id, Owners: by})

@@ -20,6 +20,7 @@ type shelf struct {
 	kinds   map[kube.GroupKind]map[object.ID]*object.Object // of listedKinds alone
 	// others are the contents that further owners give an object: each is there at times.
 	others map[object.ID][]object.Hash
+	twice  bool // there are such
 }
 
 // listedKinds are those that something asks for by kind, not by name.
@@ -47,11 +48,11 @@ func (x index) add(cluster string, o *object.Object) {
 	}
 	s := x[cluster]
 	if s == nil {
-		s = &shelf{map[object.ID]*object.Object{}, map[kube.GroupKind]map[object.ID]*object.Object{}, map[object.ID][]object.Hash{}}
+		s = &shelf{map[object.ID]*object.Object{}, map[kube.GroupKind]map[object.ID]*object.Object{}, map[object.ID][]object.Hash{}, false}
 		x[cluster] = s
 	}
 	if old := s.objects[o.ID]; old != nil && old != o {
-		s.others[o.ID] = append(s.others[o.ID], hashOf(old))
+		s.others[o.ID], s.twice = append(s.others[o.ID], hashOf(old)), true
 	}
 	s.objects[o.ID] = o
 	if gk := (kube.GroupKind{Group: o.ID.Group, Kind: o.ID.Kind}); listedKinds[gk] {
@@ -60,6 +61,16 @@ func (x index) add(cluster string, o *object.Object) {
 		}
 		s.kinds[gk][o.ID] = o
 	}
+}
+
+// disputed reports whether an object has several owners, of which the last that was added counts.
+func (x index) disputed() bool {
+	for _, s := range x {
+		if s.twice {
+			return true
+		}
+	}
+	return false
 }
 
 func (x index) get(cluster string, id object.ID) *object.Object {

@@ -3,7 +3,6 @@ package render
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -22,13 +21,14 @@ import (
 type record struct {
 	_ struct{} `cbor:",toarray"`
 
-	Strings     string  // one after the other
-	Lengths     numbers // of the strings
-	Hashes      []byte  // 32 bytes each
-	Traces      []byte  // see [Cache.appendTrace]
-	Bodies      numbers // for each: its hash, the length of its text
-	Pack        []byte  // the texts, compressed
-	Evaluations []savedEvaluation
+	Strings     string   // one after the other
+	Lengths     numbers  // of the strings
+	Hashes      []byte   // 32 bytes each
+	Traces      []byte   // see [Cache.appendTrace]
+	Bodies      numbers  // for each: its hash, the length of its text
+	Packs       [][]byte // the texts, some at a time, compressed
+	Packed      numbers  // for each of those, how many texts are in it
+	Evaluations []byte   // see [savedEvaluation.code]
 }
 
 // numbers are written as bytes, which is much quicker to read than one by one.
@@ -49,49 +49,56 @@ func (l *numbers) UnmarshalBinary(data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
-	out := make(numbers, 0, len(data))
+	count := 0
+	for _, b := range data {
+		if b < 0x80 { // the last of a number
+			count++
+		}
+	}
+	out := make(numbers, 0, count)
 	for len(data) > 0 {
 		n, size := binary.Uvarint(data)
 		if size <= 0 || n > math.MaxUint32 {
-			return errors.New("no numbers")
+			return errDamaged
 		}
 		out, data = append(out, uint32(n)), data[size:]
 	}
-	*l = slices.Clip(out)
+	*l = out
 	return nil
 }
 
-type savedEvaluation struct {
-	_ struct{} `cbor:",toarray"`
+// packSize is how many bytes of texts are unpacked at a time: who looks into one object of an applier looks into the
+// others, and seldom into all of a cluster.
+const packSize = 32 << 10
 
+type savedEvaluation struct {
 	ID, Chain, DependsOn numbers // kind, namespace, name of each
 	Root, File           uint32
 	Open                 bool
 	Body                 uint32 // hash
 	Ground, Far          uint32
-	Reference            []byte  // JSON of what spec.kubeConfig refers to
-	Asked                numbers // for each: cluster, group, kind, namespace, name, hash of the answer
+	Reference            []byte // JSON of what spec.kubeConfig refers to
+	Asked                []byte // numbers, for each: cluster, group, kind, namespace, name, hash of the answer
 	Opened               []savedOpening
 	Built, Released      bool
 
 	State, Source, Target, Path, Prefix, DeletionPolicy, Account uint32
 	Own, Pinned, Prune, Force, Refused, Holding, OpenedSource    bool
-	Stage                                                        uint8
+	Stage                                                        uint32
 	SourceRef                                                    [4]uint32
 	Objects                                                      numbers // for each: group, kind, namespace, name, version, body, file
 	Held                                                         bool    // they are of a suspended applier
-	Items                                                        []int
+	Items                                                        numbers
+	Numbered                                                     bool    // there are Items, be it none
 	Children                                                     numbers // for each: its place among the objects, 1 for open
 	Reads                                                        uint32  // trace, from 1
 	Build, Chart                                                 []byte  // JSON of the buildSpec, of the HelmChartSpec
 	Packed                                                       numbers // name, version, digest
-	Release                                                      *savedFacts
-	Told                                                         []byte // JSON of remarks
+	Release                                                      []byte  // CBOR of savedFacts
+	Told                                                         []byte  // JSON of remarks
 }
 
 type savedOpening struct {
-	_ struct{} `cbor:",toarray"`
-
 	Kind, Namespace, Name                         uint32
 	Revised, Own, Pinned, Tree                    bool
 	Prefix, Failure, Unknown, Hint, URL, Revision uint32
@@ -260,23 +267,31 @@ func (w *writer) add(ev *evaluation) {
 		Open: n.open, Body: w.hash(ev.body), Ground: w.text(ev.ground), Far: w.text(ev.far), Built: a.build != nil || a.again != nil, Released: ev.released,
 		State: w.text(string(a.State)), Source: w.text(a.Source.URL), Target: w.text(a.Target), Path: w.text(a.Path), Prefix: w.text(a.Prefix),
 		DeletionPolicy: w.text(a.DeletionPolicy), Account: w.text(a.ServiceAccountName),
-		Own: a.Own, Pinned: a.Pinned, Prune: a.Prune, Force: a.Force, Refused: a.Refused, Stage: uint8(a.RefusedStage), OpenedSource: a.opened != nil,
+		Own: a.Own, Pinned: a.Pinned, Prune: a.Prune, Force: a.Force, Refused: a.Refused, Stage: uint32(a.RefusedStage), OpenedSource: a.opened != nil,
 		SourceRef: [4]uint32{w.text(a.sourceRef.APIVersion), w.text(a.sourceRef.Kind), w.text(a.sourceRef.Namespace), w.text(a.sourceRef.Name)},
-		Objects:   list, Held: held, Items: a.items, Holding: a.Source != (object.Source{}),
+		Objects:   list, Held: held, Numbered: a.items != nil, Holding: a.Source != (object.Source{}),
+	}
+	for _, i := range a.items {
+		s.Items = append(s.Items, uint32(i)) //nolint:gosec // far below
 	}
 	if ev.target != nil {
 		s.Reference, _ = json.Marshal(ev.target.ref)
 	}
+	var asked numbers
 	for _, l := range ev.asked {
-		s.Asked = append(s.Asked, w.text(l.cluster), w.text(l.id.Group), w.text(l.id.Kind), w.text(l.id.Namespace), w.text(l.id.Name), w.hash(l.answer))
+		asked = append(asked, w.text(l.cluster), w.text(l.id.Group), w.text(l.id.Kind), w.text(l.id.Namespace), w.text(l.id.Name), w.hash(l.answer))
 	}
+	s.Asked, _ = asked.MarshalBinary() // it never fails
 	for _, o := range ev.opened {
 		s.Opened = append(s.Opened, w.opening(o))
 	}
 	if !w.children(&s, ev, objects) || !w.rest(&s, ev) {
 		return
 	}
-	w.r.Evaluations = append(w.r.Evaluations, s)
+	c := coder{data: w.r.Evaluations}
+	if s.code(&c) == nil {
+		w.r.Evaluations = c.data
+	}
 }
 
 func (w *writer) opening(o opening) savedOpening {
@@ -350,7 +365,10 @@ func (w *writer) rest(s *savedEvaluation, ev *evaluation) bool {
 		if f.Hooks, ok = w.objects(r.Hooks); !ok {
 			return false
 		}
-		s.Release = f
+		var err error
+		if s.Release, err = cbor.Marshal(f); err != nil {
+			return false
+		}
 	}
 	if len(ev.failures)+len(ev.unresolved)+len(ev.notes) > 0 {
 		s.Told, _ = json.Marshal(remarks{ev.failures, ev.unresolved, ev.notes})
@@ -368,7 +386,12 @@ func (w *writer) bytes() []byte {
 		return nil
 	}
 	w.r.Strings = w.all.String()
-	w.r.Pack = packer().EncodeAll(w.texts, nil)
+	for from, to, first, i := 0, 0, 0, 0; i < len(w.r.Bodies)/2; i++ {
+		if to += int(w.r.Bodies[2*i+1]); to-from >= packSize || to == len(w.texts) && i == len(w.r.Bodies)/2-1 {
+			w.r.Packs, w.r.Packed = append(w.r.Packs, packer().EncodeAll(w.texts[from:to], nil)), append(w.r.Packed, uint32(i+1-first)) //nolint:gosec // far below
+			from, first = to, i+1
+		}
+	}
 	data, err := cbor.Marshal(w.r)
 	if err != nil {
 		return nil

@@ -3,7 +3,6 @@ package render
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -43,8 +42,12 @@ func (c *Cache) evaluationsIn(data []byte, home string) (out []*evaluation) {
 	if cbor.Unmarshal(data, &r.r) != nil || !r.open() {
 		return nil
 	}
-	for i := range r.r.Evaluations {
-		ev, err := r.evaluation(&r.r.Evaluations[i])
+	for in := (&coder{data: r.r.Evaluations, reading: true}); len(in.data) > 0; {
+		var s savedEvaluation
+		if s.code(in) != nil {
+			return nil
+		}
+		ev, err := r.evaluation(&s)
 		if err != nil {
 			return nil
 		}
@@ -88,17 +91,23 @@ func (r *reader) open() bool {
 		n := int(r.r.Lengths[i])
 		r.strings[i], rest = rest[:n], rest[n:]
 	}
-	p := &pack{data: r.r.Pack}
 	r.bodies = make([]*object.Body, len(r.r.Bodies)/2)
-	at := 0
-	for i := range r.bodies {
-		h, from, to := r.hash(r.r.Bodies[2*i]), at, at+int(r.r.Bodies[2*i+1])
-		at = to
-		body, ok := r.c.bodies.Load(h)
-		if !ok {
-			body, _ = r.c.bodies.LoadOrStore(h, object.Saved(h, func() []byte { return p.text(from, to) }))
+	i := 0
+	for k, n := range r.r.Packed {
+		p, at := &pack{data: r.r.Packs[k]}, 0
+		for ; n > 0; n-- {
+			h, from, to := r.hash(r.r.Bodies[2*i]), at, at+int(r.r.Bodies[2*i+1])
+			at = to
+			body, ok := r.c.bodies.Load(h)
+			if !ok {
+				body, _ = r.c.bodies.LoadOrStore(h, object.Saved(h, func() []byte { return p.text(from, to) }))
+			}
+			r.bodies[i], _ = body.(*object.Body)
+			i++
 		}
-		r.bodies[i], _ = body.(*object.Body)
+	}
+	if i != len(r.bodies) {
+		return false
 	}
 	for rest := r.r.Traces; len(rest) > 0; {
 		var tr tree.Trace
@@ -107,7 +116,7 @@ func (r *reader) open() bool {
 		}
 		r.traces = append(r.traces, tr)
 	}
-	return at <= maxPack
+	return true
 }
 
 func traceKey(tr tree.Trace) [32]byte {
@@ -158,7 +167,12 @@ func (r *reader) evaluation(s *savedEvaluation) (*evaluation, error) {
 		sourceRef: kustomizev1.CrossNamespaceSourceReference{
 			APIVersion: r.text(s.SourceRef[0]), Kind: r.text(s.SourceRef[1]), Namespace: r.text(s.SourceRef[2]), Name: r.text(s.SourceRef[3]),
 		},
-		items: s.Items,
+	}
+	if s.Numbered {
+		a.items = make([]int, len(s.Items))
+		for i, n := range s.Items {
+			a.items[i] = int(n)
+		}
 	}
 	ev := &evaluation{node: n, body: r.hash(s.Body), applier: a, ground: r.text(s.Ground), far: r.text(s.Far), released: s.Released}
 	chain := append(append([]object.Applier(nil), n.chain...), id)
@@ -169,7 +183,10 @@ func (r *reader) evaluation(s *savedEvaluation) (*evaluation, error) {
 		a.Objects = objects
 	}
 	r.children(ev, s, objects, chain)
-	ev.asked = r.asked(s.Asked)
+	var err error
+	if ev.asked, err = r.asked(s.Asked); err != nil {
+		return nil, err
+	}
 	for i := range s.Opened {
 		ev.opened = append(ev.opened, r.opening(&s.Opened[i]))
 	}
@@ -197,23 +214,22 @@ func (r *reader) file(n uint32) *object.Object {
 }
 
 // asked are questions, the same list for appliers that asked the same: most of a cluster's do.
-func (r *reader) asked(list []uint32) (out []lookup) {
-	var bytes []byte
-	for _, n := range list {
-		bytes = binary.LittleEndian.AppendUint32(bytes, n)
+func (r *reader) asked(bytes []byte) (out []lookup, err error) {
+	if known, ok := r.lookups[string(bytes)]; ok {
+		return known, nil
 	}
-	key := string(bytes)
-	if known, ok := r.lookups[key]; ok {
-		return known
+	var l numbers
+	if err := l.UnmarshalBinary(bytes); err != nil {
+		return nil, err
 	}
-	for l := list; len(l) > 0; l = l[6:] {
+	for ; len(l) > 0; l = l[6:] {
 		out = append(out, lookup{r.text(l[0]), r.id(l[1:]), r.hash(l[5])})
 	}
 	if r.lookups == nil {
 		r.lookups = map[string][]lookup{}
 	}
-	r.lookups[key] = slices.Clip(out)
-	return r.lookups[key]
+	r.lookups[string(bytes)] = slices.Clip(out)
+	return r.lookups[string(bytes)], nil
 }
 
 func (r *reader) children(ev *evaluation, s *savedEvaluation, objects []*object.Object, chain []object.Applier) {
@@ -223,7 +239,7 @@ func (r *reader) children(ev *evaluation, s *savedEvaluation, objects []*object.
 			id: object.Applier{Kind: o.ID.Kind, Namespace: o.ID.Namespace, Name: o.ID.Name}, home: ev.applier.Target, root: ev.node.root, object: o,
 			chain: chain, open: l[1] == 1,
 		}
-		if s.Items != nil {
+		if s.Numbered {
 			c.at = int(l[0])
 			c.file = func() string { return "" } // until its source is open
 		}
@@ -263,7 +279,11 @@ func (r *reader) rest(ev *evaluation, s *savedEvaluation, chain []object.Applier
 		a.spent = string(s.Build)
 		a.again = func() *build { return nil } // until its source is open
 	}
-	if f := s.Release; f != nil {
+	f, err := s.facts()
+	if err != nil {
+		return err
+	}
+	if f != nil {
 		a.Release = &Release{
 			Name: r.text(f.Texts[0]), Namespace: r.text(f.Texts[1]), StorageNamespace: r.text(f.Texts[2]), Chart: r.text(f.Texts[3]), Version: r.text(f.Texts[4]),
 			InstallCRDs: r.text(f.Texts[5]), UpgradeCRDs: r.text(f.Texts[6]), UpdatesCRDs: f.UpdatesCRDs, RenamesChart: f.RenamesChart, Trigger: r.text(f.Trigger),

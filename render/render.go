@@ -89,21 +89,22 @@ const (
 func (e *engine) settle(ctx context.Context) (map[nodeKey]*evaluation, error) {
 	before, evals := index{}, map[nodeKey]*evaluation{}
 	for e.rounds = 1; ; e.rounds++ {
-		next, err := e.round(ctx, before, evals)
+		next, now, err := e.round(ctx, before, evals)
 		if err != nil {
 			return nil, err
 		}
-		now := index{}
-		keys := sortedKeys(next)
-		for _, key := range keys {
-			for _, o := range next[key].applied() {
-				now.add(o.Origin.Cluster, o)
+		if now.disputed() { // what was found last is not what counts
+			now = index{}
+			for _, key := range sortedKeys(next) {
+				for _, o := range next[key].applied() {
+					now.add(o.Origin.Cluster, o)
+				}
 			}
 		}
 		unsettled := 0
-		for _, key := range keys {
-			ev := next[key]
-			if hold(ev.asked, now) {
+		end := &state{fresh: now, held: &sync.Map{}}
+		for key, ev := range next {
+			if end.hold(ev.asked) {
 				continue
 			}
 			unsettled++
@@ -134,8 +135,8 @@ func (ev *evaluation) applied() []*object.Object {
 }
 
 // round walks from the roots down, level by level, so that the answer does not
-// depend on which evaluation ends first.
-func (e *engine) round(ctx context.Context, before index, last map[nodeKey]*evaluation) (map[nodeKey]*evaluation, error) {
+// depend on which evaluation ends first. It gives what the clusters then hold, too.
+func (e *engine) round(ctx context.Context, before index, last map[nodeKey]*evaluation) (map[nodeKey]*evaluation, index, error) {
 	st := &state{fresh: index{}, before: before}
 	next := map[nodeKey]*evaluation{}
 	perCluster := map[string]int{}
@@ -144,7 +145,7 @@ func (e *engine) round(ctx context.Context, before index, last map[nodeKey]*eval
 		e.found.Store(int64(len(next) + len(frontier)))
 		evals, err := e.level(ctx, frontier, st, last)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		frontier = nil
 		for _, ev := range evals {
@@ -174,7 +175,7 @@ func (e *engine) round(ctx context.Context, before index, last map[nodeKey]*eval
 			}
 		}
 	}
-	return next, nil
+	return next, st.fresh, nil
 }
 
 // level evaluates nodes side by side, each at most once; one that asked nothing
