@@ -30,6 +30,8 @@ type Recalled struct {
 	Counts
 	// Reads is all that was read for it of the repository under review.
 	Reads []Reads
+
+	work Stats
 }
 
 // Reads is what builds have read of a source.
@@ -101,6 +103,7 @@ type savedState struct {
 	Reads []numbers // for each way the numbers of traces
 
 	Appliers, Built, Objects int
+	Builds, Releases         int // that went into it
 
 	Told  []byte      // failures, unresolved and notes as JSON; nil for none
 	Roots [][4]string // namespace, name, prefix, path of each Kustomization that it starts with
@@ -295,6 +298,7 @@ func (e *engine) restored(name string, s *savedState, reads []Reads) *Cluster {
 	c.Recalled = &Recalled{
 		Counts: Counts{Appliers: s.Appliers, Built: s.Built, Objects: s.Objects, Failures: len(c.Failures), Unresolved: len(c.Unresolved)},
 		Reads:  reads,
+		work:   Stats{Evaluations: s.Appliers, Builds: s.Builds, BuildsReused: s.Builds, Releases: s.Releases},
 	}
 	for _, r := range s.Roots {
 		c.Appliers = append(c.Appliers, &Applier{
@@ -377,7 +381,7 @@ func (e *engine) remember(ctx context.Context, r *Result) {
 				return nil
 			}
 			if ways, reads, ok := t.reads(); ok && ctx.Err() == nil {
-				e.rememberOne(ctx, c, ways, reads)
+				e.rememberOne(ctx, c, t, ways, reads)
 			}
 			return nil
 		})
@@ -430,9 +434,17 @@ func (t *tally) reads() (ways []way, reads [][]tree.Trace, ok bool) {
 	return ways, reads, len(ways) > 0
 }
 
-func (e *engine) rememberOne(ctx context.Context, c *Cluster, ways []way, reads [][]tree.Trace) {
+func (e *engine) rememberOne(ctx context.Context, c *Cluster, t *tally, ways []way, reads [][]tree.Trace) {
 	n := c.Counts()
 	s := savedState{Ways: ways, Appliers: n.Appliers, Built: n.Built, Objects: n.Objects}
+	for ev := range t.all {
+		if ev.built() {
+			s.Builds++
+		}
+		if ev.released {
+			s.Releases++
+		}
+	}
 	for _, a := range c.Appliers {
 		if len(a.Chain) == 0 {
 			s.Roots = append(s.Roots, [4]string{a.Namespace, a.Name, a.Prefix, a.Path})

@@ -40,10 +40,11 @@ type Cache struct {
 	inspect     *inspector
 	slots       chan struct{}
 
-	evaluated                              [2]atomic.Int64 // asked for, run
-	asked, run, substitutions, substituted atomic.Int64
-	releasesAsked, releasesRun             atomic.Int64
-	objects                                atomic.Int64 // made, those of several appliers counted for each
+	evaluated                  [2]atomic.Int64 // asked for, run
+	asked, run, again          atomic.Int64    // builds; again: those of other revisions and runs
+	substitutions, substituted atomic.Int64
+	releasesAsked, releasesRun atomic.Int64
+	objects                    atomic.Int64 // made, those of several appliers counted for each
 }
 
 func (c *Cache) init(parallel int) {
@@ -69,6 +70,7 @@ func (c *Cache) build(ctx context.Context, t *tree.Tree, spec buildSpec, decrypt
 	c.asked.Add(1)
 	return c.builds.get(ctx, spec.key(), t, func() (*build, tree.Trace) {
 		if b := c.savedBuild(ctx, t, spec, decrypt); b != nil {
+			c.again.Add(1)
 			return b, b.reads
 		}
 		defer c.slot()()
@@ -96,18 +98,22 @@ func (c *Cache) compact(ev *evaluation) {
 // reused counts the work that an evaluation would have asked for.
 func (c *Cache) reused(ev *evaluation) {
 	c.evaluated[0].Add(1)
-	if ev.applier.build != nil || ev.applier.again != nil {
+	if ev.built() {
 		c.asked.Add(1)
+		c.again.Add(1)
 	}
 	if ev.released {
 		c.releasesAsked.Add(1)
 	}
 }
 
+// built reports whether a build went into an evaluation.
+func (ev *evaluation) built() bool { return ev.applier.build != nil || ev.applier.again != nil }
+
 func (c *Cache) stats() Stats {
 	return Stats{
 		Evaluations: int(c.evaluated[0].Load()), EvaluationsRun: int(c.evaluated[1].Load()),
-		Builds: int(c.asked.Load()), BuildsRun: int(c.run.Load()),
+		Builds: int(c.asked.Load()), BuildsRun: int(c.run.Load()), BuildsReused: int(c.again.Load()),
 		Substitutions: int(c.substitutions.Load()), Substituted: int(c.substituted.Load()),
 		Releases: int(c.releasesAsked.Load()), ReleasesRun: int(c.releasesRun.Load()),
 	}
@@ -116,7 +122,7 @@ func (c *Cache) stats() Stats {
 func (s Stats) minus(o Stats) Stats {
 	return Stats{
 		Evaluations: s.Evaluations - o.Evaluations, EvaluationsRun: s.EvaluationsRun - o.EvaluationsRun,
-		Builds: s.Builds - o.Builds, BuildsRun: s.BuildsRun - o.BuildsRun,
+		Builds: s.Builds - o.Builds, BuildsRun: s.BuildsRun - o.BuildsRun, BuildsReused: s.BuildsReused - o.BuildsReused,
 		Substitutions: s.Substitutions - o.Substitutions, Substituted: s.Substituted - o.Substituted,
 		Releases: s.Releases - o.Releases, ReleasesRun: s.ReleasesRun - o.ReleasesRun, Rounds: s.Rounds - o.Rounds,
 	}

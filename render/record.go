@@ -264,7 +264,7 @@ func (w *writer) add(ev *evaluation) {
 	}
 	s := savedEvaluation{
 		ID: w.appliers(n.id), Chain: w.appliers(n.chain...), DependsOn: w.appliers(a.DependsOn...), Root: w.text(n.root), File: w.text(n.object.Origin.File),
-		Open: n.open, Body: w.hash(ev.body), Ground: w.text(ev.ground), Far: w.text(ev.far), Built: a.build != nil || a.again != nil, Released: ev.released,
+		Open: n.open, Body: w.hash(ev.body), Ground: w.text(ev.ground), Far: w.text(ev.far), Built: ev.built(), Released: ev.released,
 		State: w.text(string(a.State)), Source: w.text(a.Source.URL), Target: w.text(a.Target), Path: w.text(a.Path), Prefix: w.text(a.Prefix),
 		DeletionPolicy: w.text(a.DeletionPolicy), Account: w.text(a.ServiceAccountName),
 		Own: a.Own, Pinned: a.Pinned, Prune: a.Prune, Force: a.Force, Refused: a.Refused, Stage: uint32(a.RefusedStage), OpenedSource: a.opened != nil,
@@ -386,10 +386,12 @@ func (w *writer) bytes() []byte {
 		return nil
 	}
 	w.r.Strings = w.all.String()
-	for from, to, first, i := 0, 0, 0, 0; i < len(w.r.Bodies)/2; i++ {
-		if to += int(w.r.Bodies[2*i+1]); to-from >= packSize || to == len(w.texts) && i == len(w.r.Bodies)/2-1 {
-			w.r.Packs, w.r.Packed = append(w.r.Packs, packer().EncodeAll(w.texts[from:to], nil)), append(w.r.Packed, uint32(i+1-first)) //nolint:gosec // far below
-			from, first = to, i+1
+	from, to, n := 0, 0, uint32(0)
+	for i := 0; i < len(w.r.Bodies); i += 2 {
+		to, n = to+int(w.r.Bodies[i+1]), n+1
+		if to-from >= packSize || i+2 == len(w.r.Bodies) {
+			w.r.Packs, w.r.Packed = append(w.r.Packs, packer().EncodeAll(w.texts[from:to], nil)), append(w.r.Packed, n)
+			from, n = to, 0
 		}
 	}
 	data, err := cbor.Marshal(w.r)

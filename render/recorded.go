@@ -163,7 +163,7 @@ func (r *reader) evaluation(s *savedEvaluation) (*evaluation, error) {
 	a := &Applier{
 		Applier: id, Home: r.home, Target: r.text(s.Target), State: State(r.text(s.State)), Chain: n.chain, Path: r.text(s.Path), Root: n.root,
 		Own: s.Own, Prefix: r.text(s.Prefix), Pinned: s.Pinned, Prune: s.Prune, DeletionPolicy: r.text(s.DeletionPolicy), Force: s.Force,
-		ServiceAccountName: r.text(s.Account), DependsOn: r.appliers(s.DependsOn), Refused: s.Refused, RefusedStage: Stage(s.Stage),
+		ServiceAccountName: r.text(s.Account), DependsOn: r.appliers(s.DependsOn), Refused: s.Refused, RefusedStage: Stage(s.Stage), //nolint:gosec // as it was written
 		sourceRef: kustomizev1.CrossNamespaceSourceReference{
 			APIVersion: r.text(s.SourceRef[0]), Kind: r.text(s.SourceRef[1]), Namespace: r.text(s.SourceRef[2]), Name: r.text(s.SourceRef[3]),
 		},

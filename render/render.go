@@ -50,7 +50,7 @@ func Fleet(ctx context.Context, repo Repository, opts Options) (*Result, error) 
 	r.Stats = cache.stats().minus(before)
 	r.Stats.Rounds = e.rounds
 	for _, c := range e.recalled {
-		r.Stats.Evaluations += c.Recalled.Appliers
+		r.Stats = r.Stats.Plus(c.Recalled.work)
 	}
 	return r, nil
 }

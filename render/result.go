@@ -223,6 +223,7 @@ type Stats struct {
 
 	Builds        int `json:"builds"`        // asked for
 	BuildsRun     int `json:"buildsRun"`     // run
+	BuildsReused  int `json:"buildsReused"`  // those of other revisions and runs; the rest are shared by appliers of this one
 	Substitutions int `json:"substitutions"` // asked for, one per object with variables
 	Substituted   int `json:"substituted"`   // run
 	Releases      int `json:"releases"`      // of charts, asked for

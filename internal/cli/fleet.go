@@ -158,8 +158,8 @@ func (f *fleet) at(ctx context.Context, at *snapshot, before *render.Result) (*r
 func (f *fleet) tellStats() {
 	if f.opts.stats {
 		n := f.stats
-		_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %d of %d appliers evaluated, %d of %d builds run, %d of %d substitutions, %d of %d releases rendered, %s\n",
-			n.EvaluationsRun, n.Evaluations, n.BuildsRun, n.Builds, n.Substituted, n.Substitutions, n.ReleasesRun, n.Releases, phrase.Count(n.Rounds, "round"))
+		_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %d of %d appliers evaluated, %d of %d builds run, %d shared, %d reused, %d of %d substitutions, %d of %d releases rendered, %s\n",
+			n.EvaluationsRun, n.Evaluations, n.BuildsRun, n.Builds, n.Builds-n.BuildsRun-n.BuildsReused, n.BuildsReused, n.Substituted, n.Substitutions, n.ReleasesRun, n.Releases, phrase.Count(n.Rounds, "round"))
 		if f.fetcher != nil {
 			s := f.fetcher.client.Stats()
 			_, _ = fmt.Fprintf(f.s.err, "bulkhead: stats: %s, %s received, %s from the cache\n",

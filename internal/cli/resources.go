@@ -10,6 +10,7 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/bulkhead-dev/bulkhead/internal/git"
 	"github.com/bulkhead-dev/bulkhead/internal/memory"
 	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/report/term"
@@ -84,7 +85,7 @@ func (f *fleet) tellResources() {
 	if own.Peak > 0 {
 		peak = size(own.Peak)
 	}
-	text := fmt.Sprintf("%s of processor time, %s of memory at most", seconds(own.CPU), peak)
+	text := fmt.Sprintf("%s of processor time, %s of memory at most, %s read of repositories", seconds(own.CPU), peak, size(git.BytesRead()))
 	if workers.Workers > 0 {
 		text += fmt.Sprintf("; %s for charts: %s", phrase.Count(workers.Workers, "worker"), seconds(workers.CPU))
 		if workers.Peak > 0 {

@@ -107,6 +107,7 @@ func (d *disk) read(path string) ([]byte, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	bytesRead.Add(int64(n))
 	if n < len(data) || !same(before, after) {
 		return nil, nil, ErrChanged
 	}

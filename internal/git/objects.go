@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
@@ -151,6 +152,11 @@ func (o *objects) with(fn func(*handle) error) error {
 	return err
 }
 
+var bytesRead atomic.Int64 //nolint:gochecknoglobals // a counter of the process
+
+// BytesRead is how many bytes of objects and files this process has read of all repositories and folders, unpacked.
+func BytesRead() int64 { return bytesRead.Load() }
+
 // read gives the content of an object of the type want, or [plumbing.AnyObject]. The error wraps
 // [*MissingObjectError] or [tree.ErrTooLarge] where that is the reason.
 func (o *objects) read(want plumbing.ObjectType, name plumbing.Hash) (kind plumbing.ObjectType, data []byte, err error) {
@@ -178,6 +184,7 @@ func (h *handle) read(want plumbing.ObjectType, name plumbing.Hash) (plumbing.Ob
 	}
 	defer in.Close() //nolint:errcheck // read only
 	data := make([]byte, obj.Size())
+	bytesRead.Add(obj.Size())
 	if _, err := io.ReadFull(in, data); err != nil {
 		return 0, nil, fmt.Errorf("read object %s: %w", name, err)
 	}

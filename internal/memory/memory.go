@@ -22,14 +22,14 @@ import (
 
 // Floor is the size in bytes up to which the heap grows before it is collected. A
 // limit lowers it, see [Limit].
-const Floor = 96 << 20
+const Floor = 64 << 20
 
 const (
-	smallest = 4 << 20   // the heap that Go collects first, at 100 percent
-	usual    = 100       // percent: how much the heap grows by Go's default
-	large    = 112 << 20 // bytes alive from which on a heap gets room
-	room     = 640 << 20 // bytes
-	most     = 1 << 40   // bytes of a floor or of what is alive that are told apart
+	smallest = 4 << 20    // the heap that Go collects first, at 100 percent
+	usual    = 100        // percent: how much the heap grows by Go's default
+	large    = 64 << 20   // bytes alive from which on a heap gets room
+	room     = 1280 << 20 // bytes by which it may grow, or to six times of what is alive
+	most     = 1 << 40    // bytes of a floor or of what is alive that are told apart
 )
 
 // Usage is what a process took. A field is 0 where the system does not tell.
@@ -92,7 +92,7 @@ func percent(floor, alive int64) int {
 	}
 	grow := max(floor-alive, alive)
 	if floor >= Floor && alive >= large {
-		grow = max(grow, room)
+		grow = max(grow, min(5*alive, room))
 	}
 	return int(min(max(grow*100/alive, usual), math.MaxInt32))
 }

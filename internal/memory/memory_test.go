@@ -19,10 +19,10 @@ func TestPercent(t *testing.T) {
 		"at the start":      {96 << 20, 0, 2400},
 		"little is alive":   {96 << 20, 24 << 20, 300},
 		"half of the floor": {96 << 20, 48 << 20, 100},
-		"more than half":    {96 << 20, 64 << 20, 100},
-		"more than all":     {96 << 20, 1 << 30, 100},
-		"large":             {96 << 20, 128 << 20, 500},
-		"large and limited": {64 << 20, 128 << 20, 100},
+		"more than half":    {96 << 20, 56 << 20, 100},
+		"more than all":     {96 << 20, 2 << 30, 100},
+		"large":             {64 << 20, 128 << 20, 500},
+		"large and limited": {32 << 20, 128 << 20, 100},
 		"no floor":          {0, 1 << 20, 100},
 		"a tiny floor":      {1, 0, 100},
 	} {
@@ -41,7 +41,7 @@ func TestFloor(t *testing.T) {
 		goal := alive + alive*p/100
 		want := max(floor, 2*alive)
 		if floor >= Floor && alive >= large {
-			want = max(want, alive+room)
+			want = max(want, alive+min(5*alive, room))
 		}
 		if off := alive/50 + 200*usual; goal < want-off || goal > want+off {
 			t.Errorf("%d percent of %d: %d, want %d", p, alive, goal, want)
@@ -64,7 +64,7 @@ func TestFollows(t *testing.T) {
 		debug.SetGCPercent(p)
 		return p
 	}
-	if got := now(); got != 2400 {
+	if got := now(); got != 1600 {
 		t.Errorf("at the start: %d percent", got)
 	}
 	keep := make([]byte, large-8<<20)
