@@ -24,6 +24,7 @@ type sources struct {
 	known     []Repository
 	mappings  string // which trees are known, to tell caches of charts that depend on them
 	artifacts artifact.Cache
+	followed  sync.Map // way as text -> *tree.Tree
 
 	mu       sync.Mutex
 	subtrees map[string]*tree.Tree

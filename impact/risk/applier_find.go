@@ -51,21 +51,16 @@ func (h held) spec() map[string]any {
 	return dict(body(o), "spec")
 }
 
-// appliers are those whose objects are on the cluster of x, before or after the change, in the order of the
+// appliers are those whose objects are on the cluster of x, before (0) or after the change (1), in the order of the
 // clusters that they write to.
-func (x *context) appliers(fleet *render.Result) []held {
-	if fleet == nil {
+func (x *context) appliers(side int) []held {
+	if x.fleet[side] == nil {
 		return nil
 	}
-	home := fleet.Cluster(x.Name)
+	home := x.fleet[side].Cluster(x.Name)
 	var out []held
-	for _, c := range fleet.Clusters {
-		for _, a := range c.Appliers {
-			if a.Home != x.Name {
-				continue
-			}
-			out = append(out, held{a, home})
-		}
+	for _, a := range x.holders[side]()[x.Name] {
+		out = append(out, held{a, home})
 	}
 	return out
 }
@@ -77,20 +72,19 @@ func (x *context) applier(ch *impact.Change) (before, after *render.Applier) {
 	if id == (object.Applier{}) {
 		return nil, nil
 	}
-	find := func(here *render.Cluster, fleet *render.Result) *render.Applier {
-		if here == nil || fleet == nil {
+	find := func(here *render.Cluster, side int) *render.Applier {
+		if here == nil || x.fleet[side] == nil {
 			return nil
 		}
-		for _, c := range slices.Concat([]*render.Cluster{here}, fleet.Clusters) { // nearly all write to where they are
-			for _, a := range c.Appliers {
-				if a.Home == x.Name && a.Applier == id {
-					return a
-				}
+		is := func(a *render.Applier) bool { return a.Home == x.Name && a.Applier == id }
+		for _, list := range [][]*render.Applier{here.Appliers, x.holders[side]()[x.Name]} { // nearly all write to where they are
+			if i := slices.IndexFunc(list, is); i >= 0 {
+				return list[i]
 			}
 		}
 		return nil
 	}
-	return find(x.before, x.fleet[0]), find(x.after, x.fleet[1])
+	return find(x.before, 0), find(x.after, 1)
 }
 
 // objectsOf are the objects that an applier applies, or would when resumed; nil for none.

@@ -10,6 +10,7 @@ package risk
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/impact"
@@ -40,9 +41,13 @@ type Risk struct {
 func Assess(before, after *render.Result, report *impact.Report) []Risk {
 	var out []Risk
 	all := catalogue()
+	fleet := [2]*render.Result{before, after}
+	holders := [2]func() map[string][]*render.Applier{}
+	for i := range fleet {
+		holders[i] = sync.OnceValue(func() map[string][]*render.Applier { return byHolder(fleet[i]) })
+	}
 	for _, c := range report.Clusters {
-		x := &context{Cluster: c, before: clusterOf(before, c.Name), after: clusterOf(after, c.Name)}
-		x.fleet[0], x.fleet[1] = before, after
+		x := &context{Cluster: c, before: clusterOf(before, c.Name), after: clusterOf(after, c.Name), fleet: fleet, holders: holders}
 		for _, ch := range c.Changes {
 			var found []Risk
 			for i := range all {
@@ -106,6 +111,21 @@ type context struct {
 	*impact.Cluster
 	before, after *render.Cluster // nil where it does not exist
 	fleet         [2]*render.Result
+	holders       [2]func() map[string][]*render.Applier // appliers by the cluster that holds them
+}
+
+// byHolder are the appliers of a fleet by the cluster that holds them, in the order of the clusters that they write to.
+func byHolder(r *render.Result) map[string][]*render.Applier {
+	out := map[string][]*render.Applier{}
+	if r == nil {
+		return out
+	}
+	for _, c := range r.Clusters {
+		for _, a := range c.Appliers {
+			out[a.Home] = append(out[a.Home], a)
+		}
+	}
+	return out
 }
 
 func clusterOf(r *render.Result, name string) *render.Cluster {

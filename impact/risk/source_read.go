@@ -114,7 +114,7 @@ func exact(version string) bool {
 // reading are the appliers whose objects are on the cluster of x after the change and that read a source, and
 // how many of them could not be evaluated.
 func (x *context) reading(id object.ID) (readers []held, unknown int) {
-	for _, a := range x.appliers(x.fleet[1]) {
+	for _, a := range x.appliers(1) {
 		if !slices.Contains(sourcesOf(x, a), id) {
 			continue
 		}

@@ -56,10 +56,10 @@ func usesOf(appliers []held, id object.ID) []reader {
 }
 
 func sharedChanged(x *context, ch *impact.Change) []Risk {
-	users := usesOf(x.appliers(x.fleet[1]), ch.ID)
+	users := usesOf(x.appliers(1), ch.ID)
 	if ch.Before == nil { // a new user of something new sees no change
 		old := map[object.Applier]bool{}
-		for _, u := range usesOf(x.appliers(x.fleet[0]), ch.ID) {
+		for _, u := range usesOf(x.appliers(0), ch.ID) {
 			old[u.id] = true
 		}
 		users = slices.DeleteFunc(users, func(u reader) bool { return !old[u.id] })

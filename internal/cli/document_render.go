@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"iter"
+
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
 )
@@ -148,7 +150,7 @@ type NoteDocument struct {
 	render.Note
 }
 
-// renderDocument is the document of the clusters chosen from r.
+// renderDocument is the document of the clusters chosen from r, without the objects: see [renderedObjects].
 func renderDocument(r *render.Result, chosen []*render.Cluster, rev RevisionDocument) *RenderDocument {
 	d := &RenderDocument{
 		SchemaVersion: renderSchema, Revision: rev, Stats: r.Stats, Coverage: render.CoverageOf(chosen),
@@ -158,8 +160,6 @@ func renderDocument(r *render.Result, chosen []*render.Cluster, rev RevisionDocu
 	for _, n := range r.Notes {
 		d.Notes = append(d.Notes, NoteDocument{Note: n})
 	}
-	redact, from := newRedactor(), newOrigins(r)
-	from.ahead(chosen)
 	for _, c := range chosen {
 		rc := RenderedCluster{Name: c.Name, Labels: c.Labels, Counts: c.Counts(), Profile: c.Profile}
 		if c.Entry != nil {
@@ -173,13 +173,6 @@ func renderDocument(r *render.Result, chosen []*render.Cluster, rev RevisionDocu
 				Release: releaseDocument(a.Release),
 			})
 		}
-		unknowable := c.Unknowable()
-		for o := range c.Objects.All() {
-			d.Objects = append(d.Objects, RenderedObject{
-				Cluster: c.Name, ID: o.ID, APIVersion: o.APIVersion(), Applier: o.Origin.Owner(), Chain: some(o.Origin.Chain),
-				Source: from.source(o), File: from.file(o), Unknowable: unknowable[o.ID], Manifest: Manifest{o.Body(), redact},
-			})
-		}
 		d.Failures = append(d.Failures, c.Failures...)
 		d.Unresolved = append(d.Unresolved, c.Unresolved...)
 		for _, x := range c.Conflicts {
@@ -190,4 +183,24 @@ func renderDocument(r *render.Result, chosen []*render.Cluster, rev RevisionDocu
 		}
 	}
 	return d
+}
+
+// renderedObjects are the objects of the document, one by one: a large fleet has a million.
+func renderedObjects(r *render.Result, chosen []*render.Cluster) iter.Seq[any] {
+	return func(yield func(any) bool) {
+		redact, from := newRedactor(), newOrigins(r)
+		from.ahead(chosen)
+		for _, c := range chosen {
+			unknowable := c.Unknowable()
+			for o := range c.Objects.All() {
+				if !yield(RenderedObject{
+					Cluster: c.Name, ID: o.ID, APIVersion: o.APIVersion(), Applier: o.Origin.Owner(), Chain: some(o.Origin.Chain),
+					Source: from.source(o), File: from.file(o), Unknowable: unknowable[o.ID], Manifest: Manifest{o.Body(), redact},
+				}) {
+					return
+				}
+			}
+			clear(from.places)
+		}
+	}
 }

@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
+	"strconv"
 
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/report/github"
@@ -60,6 +64,43 @@ func writeJSON(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
+}
+
+// writeJSONList writes v as writeJSON does, with items in its top-level list of that name, which is empty in v. They are
+// written one by one.
+func writeJSONList(w io.Writer, v any, name string, items iter.Seq[any]) error {
+	var frame bytes.Buffer
+	if err := writeJSON(&frame, v); err != nil {
+		return err
+	}
+	head, tail, ok := bytes.Cut(frame.Bytes(), []byte("\n  "+strconv.Quote(name)+": []")) // text has no bare line breaks
+	if !ok {
+		return fmt.Errorf("write the document: there is no empty list %s", name)
+	}
+	out := bufio.NewWriterSize(w, 1<<16)
+	_, _ = fmt.Fprintf(out, "%s\n  %q: [", head, name) // Flush gives the error
+	var item bytes.Buffer
+	enc := json.NewEncoder(&escaper{w: &item})
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("    ", "  ")
+	end := "]"
+	for it := range items {
+		item.Reset()
+		if err := enc.Encode(it); err != nil {
+			return err
+		}
+		if end != "]" {
+			_ = out.WriteByte(',')
+		}
+		end = "\n  ]"
+		_, _ = out.WriteString("\n    ")
+		if _, err := out.Write(bytes.TrimSuffix(item.Bytes(), []byte("\n"))); err != nil {
+			return err
+		}
+	}
+	_, _ = out.WriteString(end)
+	_, _ = out.Write(tail)
+	return out.Flush()
 }
 
 // version is that of the program.

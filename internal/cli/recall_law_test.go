@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -13,8 +14,10 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/impact/part"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetcase"
+	"github.com/bulkhead-dev/bulkhead/internal/fleetgen"
 	"github.com/bulkhead-dev/bulkhead/internal/fleetstory"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
 // kept is a [render.Store] of this process.
@@ -103,5 +106,48 @@ func TestRecalledFleets(t *testing.T) {
 	t.Logf("%d of %d clusters are recalled", recalled, all)
 	if recalled < all/4 {
 		t.Error("the test sees too little")
+	}
+}
+
+// TestRecalledEntangled: when a cluster reaches another one from now on, both revisions have to be rendered in full.
+func TestRecalledEntangled(t *testing.T) {
+	files := fleetgen.Generate(fleetgen.Options{Clusters: 3, Tenants: 1})
+	a, b := fleetgen.Cluster(0), fleetgen.Cluster(1)
+	linked := maps.Clone(files)
+	mutations["a hub"](linked, a, b, 1)
+	before := render.Repository{URL: fleetcase.URL, Tree: tree.FromBlobs(blobs(files))}
+	after := before
+	after.Tree = tree.FromBlobs(blobs(linked))
+	store := &kept{}
+	opts := func(beside *render.Repository) render.Options {
+		return render.Options{Cache: &render.Cache{Store: store, Engine: "test"}, Beside: beside}
+	}
+	for _, r := range []render.Repository{before, after} { // an earlier run of each
+		if _, err := render.Fleet(t.Context(), r, opts(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, err := render.Fleet(t.Context(), before, opts(&after))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{a: false, b: true, fleetgen.Cluster(2): true} {
+		if got := first.Cluster(name).Recalled != nil; got != want {
+			t.Errorf("%s is recalled: %v, want %v", name, got, want)
+		}
+	}
+	second := opts(nil)
+	second.Before = first
+	if _, err := render.Fleet(t.Context(), after, second); !errors.Is(err, render.ErrEntangled) {
+		t.Errorf("the second revision: %v, want %v", err, render.ErrEntangled)
+	}
+	again, err := render.Fleet(t.Context(), after, opts(&after))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{a, b} {
+		if again.Cluster(name).Recalled != nil {
+			t.Errorf("%s is linked, and recalled", name)
+		}
 	}
 }

@@ -84,7 +84,8 @@ func runRender(ctx context.Context, o *renderOptions, s *streams) error {
 	f.tellStats()
 	switch o.format {
 	case "json":
-		err = s.json(renderDocument(r, chosen, RevisionDocument{Name: o.rev, Commit: at.commit, Branch: f.branch}))
+		d := renderDocument(r, chosen, RevisionDocument{Name: o.rev, Commit: at.commit, Branch: f.branch})
+		err = writeJSONList(s.out, d, "objects", renderedObjects(r, chosen))
 	case "yaml":
 		err = s.manifests(r, chosen)
 	case "name":
