@@ -39,8 +39,12 @@ type Risk struct {
 // cluster, then in the order of the cluster's changes, the worst of each first, then by rule and
 // field; those of withheld appliers come after those of changes. Nil stands for a fleet without clusters.
 func Assess(before, after *render.Result, report *impact.Report) []Risk {
+	return assess(before, after, report, catalogue())
+}
+
+// assess is Assess with some of the rules.
+func assess(before, after *render.Result, report *impact.Report, all []rule) []Risk {
 	var out []Risk
-	all := catalogue()
 	fleet := [2]*render.Result{before, after}
 	holders := [2]func() map[string][]*render.Applier{}
 	for i := range fleet {
