@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -223,6 +224,48 @@ func TestBrokenStore(t *testing.T) {
 			if diff := cmp.Diff(want, mustRender(t, repo, Options{Cache: &Cache{Store: store}})); diff != "" {
 				t.Fatalf("%s (-without +with the store):\n%s", name, diff)
 			}
+		}
+	}
+}
+
+// replaced is a [Store] that counts what changes with time.
+type replaced struct {
+	memoryStore
+	n atomic.Int64
+}
+
+func (s *replaced) Replace(key [32]byte, value []byte) {
+	s.n.Add(1)
+	s.memoryStore.Replace(key, value)
+}
+
+// TestStatesAreWrittenOnce: who finds a cluster as it is known writes nothing, whatever order its appliers come in.
+func TestStatesAreWrittenOnce(t *testing.T) {
+	files := fleetgen.Generate(fleetgen.Options{Clusters: 2, Tenants: 2})
+	for i := range 2 {
+		files["clusters/"+fleetgen.Cluster(i)+"/second.yaml"] = `apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: second, namespace: flux-system}
+spec: {interval: 1m, url: "https://git.example.com/acme/fleet.git", ref: {branch: main}, ignore: "/docs"}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: second, namespace: flux-system}
+spec: {interval: 1m, path: ./second, prune: true, sourceRef: {kind: GitRepository, name: second}}
+`
+	}
+	files["second/cm.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: second, namespace: default}\n"
+	store := &replaced{}
+	for run := range 6 {
+		cache := &Cache{Store: store, Engine: "test"}
+		if _, err := Fleet(t.Context(), Repository{URL: "https://git.example.com/acme/fleet", Tree: tree.FromMap(files)}, Options{Cache: cache}); err != nil {
+			t.Fatal(err)
+		}
+		switch n := store.n.Swap(0); {
+		case run == 0 && n == 0:
+			t.Error("nothing is written")
+		case run > 0 && n > 0:
+			t.Errorf("run %d writes %d entries again", run, n)
 		}
 	}
 }

@@ -36,8 +36,8 @@ type Cluster struct {
 	Notes      []Note
 	Profile    Profile
 	// Recalled is set when the cluster is the same in [Options.Beside], and what an earlier run found on it
-	// stands for it. Then there are no objects, and of the appliers only those that it starts with, whose
-	// reads are those of all.
+	// stands for it. Then there are no objects, and of the appliers only those that it starts with, without
+	// reads: those of all are here.
 	Recalled *Recalled
 }
 

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"reflect"
@@ -166,8 +167,22 @@ func (t *tally) reads(fetching bool) (ways []way, reads [][]tree.Trace, ok bool)
 	return ways, reads, len(ways) > 0
 }
 
+// ordered puts ways, and what was read by each, in an order that does not depend on who read first.
+func ordered(ways []way, reads [][]tree.Trace) (outWays []way, outReads [][]tree.Trace) {
+	order := make([]int, len(ways))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(keyOf(ways[a]), keyOf(ways[b])) })
+	for _, i := range order {
+		outWays, outReads = append(outWays, ways[i]), append(outReads, reads[i])
+	}
+	return outWays, outReads
+}
+
 func (e *engine) rememberOne(ctx context.Context, c *Cluster, t *tally, ways []way, reads [][]tree.Trace) {
 	n := c.Counts()
+	ways, reads = ordered(ways, reads)
 	s := savedState{Ways: ways, Appliers: n.Appliers, Built: n.Built, Objects: n.Objects}
 	for ev := range t.all {
 		if ev.built() {
@@ -191,6 +206,9 @@ func (e *engine) rememberOne(ctx context.Context, c *Cluster, t *tally, ways []w
 	all := known.packing(e.cache)
 	for _, list := range reads {
 		s.Reads = append(s.Reads, all.add(list))
+	}
+	if len(known.States) > 0 && reflect.DeepEqual(known.States[0], s) {
+		return
 	}
 	states := slices.DeleteFunc(slices.Clone(known.States), func(old savedState) bool { return reflect.DeepEqual(old, s) })
 	next := savedCluster{Traces: all.data, States: append([]savedState{s}, states...)}
