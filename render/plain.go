@@ -147,15 +147,18 @@ func (w *plainWalk) resource(entry, dir string, roots []string) bool {
 func (w *plainWalk) folder(dir string, roots []string) bool {
 	found := w.kustomizationFiles(dir)
 	var kus kustypes.Kustomization
-	if len(found) != 1 || len(w.fsys.remotes) > 0 || kus.Unmarshal(found[0]) != nil {
+	if len(found) != 1 || found[0] == nil || len(w.fsys.remotes) > 0 || kus.Unmarshal(found[0]) != nil {
 		return false
 	}
 	return w.kustomization(&kus, dir, roots)
 }
 
+// kustomizationFiles are those in dir; nil for one that is there and may not be read.
 func (w *plainWalk) kustomizationFiles(dir string) (found [][]byte) {
 	for _, base := range konfig.RecognizedKustomizationFileNames() {
-		if data, err := w.fsys.ReadFile(path.Join(dir, base)); err == nil {
+		name := path.Join(dir, base)
+		data, err := w.fsys.ReadFile(name)
+		if err == nil || w.fsys.Exists(name) {
 			found = append(found, data)
 		}
 	}

@@ -165,6 +165,19 @@ func TestPlainTaken(t *testing.T) {
 	}
 }
 
+// TestPlainNot: a second kustomization file refuses the folder, whatever is in it.
+func TestPlainNot(t *testing.T) {
+	for _, second := range []string{"resources: [one.yaml]\n", "openapi: {path: schema.json}\n", "a: [\n", ""} {
+		files := map[string]string{"a/one.yaml": manifests[0], "a/kustomization.yaml": "resources: [one.yaml]\n", "a/Kustomization": second, "b/kustomization.yaml": "resources: [../a]\n"}
+		for _, dir := range []string{"a", "b"} {
+			got := runBuild(t.Context(), tree.FromMap(files), newInspector(), buildSpec{Path: dir}, nil)
+			if got.err == nil || got.batches != nil {
+				t.Errorf("%s beside %q is built: %v", dir, second, got.err)
+			}
+		}
+	}
+}
+
 func BenchmarkPlain(b *testing.B) {
 	for _, n := range []int{30, 150, 600, 3000} {
 		files := map[string]string{}
