@@ -86,7 +86,7 @@ func (e *engine) recallOne(ctx context.Context, other *engine, name string) *Clu
 			if _, same := other.stands(ctx, s, known.traces); same {
 				return e.restored(name, s, reads)
 			}
-			known.stood = true
+			known.stood = i + 1
 			return nil
 		}
 	}

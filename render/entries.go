@@ -70,11 +70,11 @@ func entryPoints(ctx context.Context, t *tree.Tree, opts *Options, c *Cache) (*f
 	if len(docs.Clusters) > 0 {
 		for _, c := range docs.Clusters {
 			f.declare(Declared{
-				Name: c.Metadata.Name, Paths: c.Spec.EntryPaths(), Labels: c.Metadata.Labels, Ref: fluxRef(c.Spec.Ref),
+				Name: c.Name, Paths: c.Spec.EntryPaths(), Labels: c.Labels, Ref: fluxRef(c.Spec.Ref),
 				APIVersions: c.Spec.APIVersions, KubernetesVersion: c.Spec.KubernetesVersion,
 			}, found)
-			f.variables[c.Metadata.Name] = maps.Clone(c.Spec.Variables)
-			f.lockdown[c.Metadata.Name] = c.Spec.Lockdown
+			f.variables[c.Name] = maps.Clone(c.Spec.Variables)
+			f.lockdown[c.Name] = c.Spec.Lockdown
 		}
 	} else {
 		f.entries, f.notes = slices.Clone(found), notes // found is still asked when others are declared

@@ -269,3 +269,42 @@ spec: {interval: 1m, path: ./second, prune: true, sourceRef: {kind: GitRepositor
 		}
 	}
 }
+
+// TestBaseStaysKnown: however many commits change a cluster, what it was before them is not forgotten.
+func TestBaseStaysKnown(t *testing.T) {
+	base := fleetgen.Generate(fleetgen.Options{Clusters: 2, Tenants: 2})
+	store := &replaced{}
+	pair := func(head map[string]string) *Result {
+		t.Helper()
+		opts := Options{Cache: &Cache{Store: store, Engine: "test"}}
+		repo := func(files map[string]string) Repository {
+			return Repository{URL: "https://git.example.com/acme/fleet", Tree: tree.FromMap(files)}
+		}
+		other := repo(head)
+		first := opts
+		first.Beside = &other
+		before, err := Fleet(t.Context(), repo(base), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts.Before = before
+		if _, err := Fleet(t.Context(), other, opts); err != nil {
+			t.Fatal(err)
+		}
+		return before
+	}
+	file := "clusters/" + fleetgen.Cluster(0) + "/commit.yaml"
+	for i := range 3 * maxSettled {
+		head := maps.Clone(base)
+		head[file] = fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: commit, namespace: default}\ndata: {n: \"%d\"}\n", i)
+		before := pair(head)
+		for at, c := range before.Clusters {
+			if got, want := c.Recalled != nil, i > 0 && at > 0; got != want {
+				t.Errorf("commit %d, %s: recalled %v, want %v", i, c.Name, got, want)
+			}
+		}
+		if before = pair(base); before.Clusters[0].Recalled == nil {
+			t.Fatalf("after %d commits the base is not known", i+1)
+		}
+	}
+}

@@ -50,7 +50,7 @@ type knownCluster struct {
 	savedCluster
 	once   sync.Once
 	traces []tree.Trace
-	stood  bool // the first of two revisions is a state that is known
+	stood  int // number from 1 of the state that the first of two revisions is; 0: of none that is known
 }
 
 // knownOf reads what is known under key, once; nothing when it is damaged.
@@ -110,7 +110,7 @@ func (e *engine) remember(ctx context.Context, r *Result) {
 			continue
 		}
 		all.Go(func() error {
-			if e.opts.Beside != nil && e.cache.knownOf(ctx, e.settledKey(home)).stood {
+			if e.opts.Beside != nil && e.cache.knownOf(ctx, e.settledKey(home)).stood > 0 {
 				return nil
 			}
 			if ways, reads, ok := t.reads(e.opts.Fetch != nil); ok && ctx.Err() == nil {
@@ -210,33 +210,51 @@ func (e *engine) rememberOne(ctx context.Context, c *Cluster, t *tally, ways []w
 	if len(known.States) > 0 && reflect.DeepEqual(known.States[0], s) {
 		return
 	}
-	states := slices.DeleteFunc(slices.Clone(known.States), func(old savedState) bool { return reflect.DeepEqual(old, s) })
+	states := slices.Clone(known.States)
+	if n := known.stood; n > 0 { // the base of the commits to come, too
+		states = slices.Insert(slices.Delete(states, n-1, n), 0, known.States[n-1])
+	}
+	states = slices.DeleteFunc(states, func(old savedState) bool { return reflect.DeepEqual(old, s) })
 	next := savedCluster{Traces: all.data, States: append([]savedState{s}, states...)}
-	if len(next.States) > maxSettled || len(all.places) > 4*all.asked {
-		next.States = next.States[:1]
-		fresh := packing{c: e.cache, places: map[[32]byte]int{}}
-		next.States[0].Reads = nil
-		for _, list := range reads {
-			next.States[0].Reads = append(next.States[0].Reads, fresh.add(list))
-		}
-		next.Traces = fresh.data
+	if len(next.States) > maxSettled {
+		next = next.newest(all)
 	}
 	if data, err := cbor.Marshal(next); err == nil {
 		e.cache.Store.Replace(key, data)
 	}
 }
 
+// newest is the newer half of the states, with the traces that they need.
+func (s savedCluster) newest(all *packing) savedCluster {
+	fresh := packing{c: all.c, places: map[[32]byte]int{}}
+	var out savedCluster
+	for _, state := range s.States[:maxSettled/2] {
+		reads := state.Reads
+		state.Reads = nil
+		for _, list := range reads {
+			var traces []tree.Trace
+			for _, n := range list {
+				traces = append(traces, all.traces[n])
+			}
+			state.Reads = append(state.Reads, fresh.add(traces))
+		}
+		out.States = append(out.States, state)
+	}
+	out.Traces = fresh.data
+	return out
+}
+
 // packing numbers traces.
 type packing struct {
 	c      *Cache
 	data   []byte
+	traces []tree.Trace
 	places map[[32]byte]int
-	asked  int
 }
 
 // packing goes on with the traces that are known.
 func (s *knownCluster) packing(c *Cache) *packing {
-	p := &packing{c: c, data: slices.Clip(s.Traces), places: make(map[[32]byte]int, len(s.traces))}
+	p := &packing{c: c, data: slices.Clip(s.Traces), traces: slices.Clip(s.traces), places: make(map[[32]byte]int, len(s.traces))}
 	for i, tr := range s.traces {
 		p.places[c.digest(tr)] = i
 	}
@@ -245,7 +263,6 @@ func (s *knownCluster) packing(c *Cache) *packing {
 
 // add gives the numbers of traces, sorted.
 func (p *packing) add(list []tree.Trace) numbers {
-	p.asked += len(list)
 	out := make(numbers, len(list))
 	for i, tr := range list {
 		key := p.c.digest(tr)
@@ -253,7 +270,7 @@ func (p *packing) add(list []tree.Trace) numbers {
 		if !ok {
 			at = len(p.places)
 			p.places[key] = at
-			p.data = p.c.appendTrace(p.data, tr)
+			p.data, p.traces = p.c.appendTrace(p.data, tr), append(p.traces, tr)
 		}
 		out[i] = uint32(at) //nolint:gosec // far below
 	}

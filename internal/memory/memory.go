@@ -62,7 +62,7 @@ func Limit(bytes int64) {
 	debug.SetMemoryLimit(bytes)
 	if floor.Load() > 0 {
 		floor.Store(min(Floor, max(bytes/2, smallest))) // the other half is for what is not the heap
-		debug.SetGCPercent(percent(floor.Load(), alive()))
+		debug.SetGCPercent(percent(floor.Load(), Alive()))
 	}
 }
 
@@ -71,13 +71,13 @@ func Limit(bytes int64) {
 func follow() {
 	mark := new([16]byte)
 	runtime.AddCleanup(mark, func(struct{}) {
-		debug.SetGCPercent(percent(floor.Load(), alive()))
+		debug.SetGCPercent(percent(floor.Load(), Alive()))
 		follow()
 	}, struct{}{})
 }
 
-// alive is what the last collection left, in bytes; 0 before the first.
-func alive() int64 {
+// Alive is what the last collection left, in bytes; 0 before the first.
+func Alive() int64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	return int64(min(sample[0].Value.Uint64(), most))
