@@ -32,7 +32,8 @@ UPSTREAM = Corpora|CommitPairs|CasesLikeUpstream
 # but cryptography, and engines that start no goroutine, which hermetic tests.
 UNRACED = /internal/cli /internal/sops
 ENGINES = /render/artifact /render/chart /render/release /render/resourceset /render/values \
-	/impact /impact/cause /impact/concern /impact/gate /impact/risk /impact/review \
+	/impact /impact/cause /impact/concern /impact/extent /impact/gate /impact/history /impact/risk /impact/review \
+	/layout /layout/adopt /layout/advice /layout/edit /layout/scaffold /layout/shape /tenant \
 	/report/github /report/html /report/junit /report/markdown /report/reporttest /report/sarif /report/text
 
 # What needs the lab says so where there is none, and is no failure.
@@ -72,9 +73,9 @@ differential: ## compare with upstream's own pipeline on the corpora, without th
 	@set +e; go test -count=1 -v -run '$(UPSTREAM)' -timeout $(TIMEOUT) ./render ./impact \
 		| grep -E '^(ok|FAIL|PASS|panic:)|--- (FAIL|SKIP)|_test.go'; exit $${PIPESTATUS[0]}
 
-corpora: ## causes and concerns of every change of the corpora, some of them in parts: minutes, and no part of check (skipped where there are none)
-	@echo "==> corpora: go test -run Corpora ./impact/cause ./impact/concern ./internal/cli"
-	@go test -count=1 -run Corpora -timeout $(TIMEOUT) ./impact/cause ./impact/concern ./internal/cli
+corpora: ## causes and concerns of every change of the corpora, some of them in parts, and what assess says of them: minutes, and no part of check (skipped where there are none)
+	@echo "==> corpora: go test -run Corpora ./impact/cause ./impact/concern ./layout/adopt ./internal/cli"
+	@go test -count=1 -run Corpora -timeout $(TIMEOUT) ./impact/cause ./impact/concern ./layout/adopt ./internal/cli
 
 lab: ## build the programs of the lab: Kubernetes, Flux, Gitea, a server of buckets (once, 10 to 25 minutes)
 	@$(ON_LINUX); echo "==> lab: go run ./lab/cmd/lab build --forge --s3"; \

@@ -1,6 +1,8 @@
 package impact
 
 import (
+	"slices"
+
 	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/render"
 )
@@ -35,6 +37,20 @@ type Cluster struct {
 	// base with another version, a variable that is no longer in Git.
 	Unknown []Unknown
 	Notes   []string
+}
+
+// OneSided is what of Unknown is on one side of the cluster only: what one applier no longer needs and another one does
+// from now on is no difference.
+func (c *Cluster) OneSided() (out []Unknown) {
+	for _, u := range c.Unknown {
+		elsewhere := func(v Unknown) bool {
+			return v.Kind != u.Kind && v.Unresolved.Kind == u.Unresolved.Kind && v.Subject == u.Subject && v.Reason == u.Reason
+		}
+		if !slices.ContainsFunc(c.Unknown, elsewhere) {
+			out = append(out, u)
+		}
+	}
+	return out
 }
 
 // Unknown is something unresolved that exists on one side only.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -22,7 +23,7 @@ var (
 )
 
 // checkMetadata checks the name, then the labels.
-func (r *reader) checkMetadata(m Metadata) error {
+func (r *reader) checkMetadata(m *metav1.ObjectMeta) error {
 	if m.Name == "" {
 		return r.errorAt("metadata.name", "metadata.name is missing", "")
 	}
@@ -47,12 +48,12 @@ func (r *reader) checkLabels(labels map[string]string, in string) error {
 
 // checkFleet checks and cleans f.
 func (r *reader) checkFleet(f *Fleet) error {
-	if err := r.checkMetadata(f.Metadata); err != nil {
+	if err := r.checkMetadata(&f.ObjectMeta); err != nil {
 		return err
 	}
 	layouts := []string{string(HubAndSpoke), string(Monorepo)}
 	if l := string(f.Spec.Layout); l != "" && !slices.Contains(layouts, l) {
-		return r.errorAt("spec.layout", fmt.Sprintf("spec.layout: unknown layout %s", clip(l)), didYouMean(l, layouts))
+		return r.errorAt("spec.layout", fmt.Sprintf("spec.layout: unknown layout %s", clip(l)), DidYouMean(l, layouts))
 	}
 	seen := map[string]int{}
 	for i := range f.Spec.Sources {
@@ -74,6 +75,9 @@ func (r *reader) checkFleet(f *Fleet) error {
 	if l := f.Spec.EnvironmentLabel; l != "" && len(validation.IsQualifiedName(l)) > 0 {
 		return r.errorAt("spec.environmentLabel", fmt.Sprintf("spec.environmentLabel: %q is no key of a label", clip(l)),
 			"as in env or example.com/env")
+	}
+	if err := r.checkProfiles(&f.Spec); err != nil {
+		return err
 	}
 	if err := r.checkConcerns(f.Spec.Concerns); err != nil {
 		return err
@@ -124,7 +128,7 @@ func (r *reader) checkInside(p, at string) (string, error) {
 
 // checkCluster checks and cleans c.
 func (r *reader) checkCluster(c *Cluster) error {
-	if err := r.checkMetadata(c.Metadata); err != nil {
+	if err := r.checkMetadata(&c.ObjectMeta); err != nil {
 		return err
 	}
 	s := &c.Spec

@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -82,23 +81,23 @@ func Merge(files ...Documents) (Documents, error) {
 	}
 	for _, f := range files {
 		if f.Fleet != nil {
-			if err := claim(KindFleet, f.Fleet.Metadata.Name, f.Fleet.Place); err != nil {
+			if err := claim(KindFleet, f.Fleet.Name, f.Fleet.Place); err != nil {
 				return Documents{}, err
 			}
 			out.Fleet = f.Fleet
 		}
 		for _, c := range f.Clusters {
-			if err := claim(KindCluster, c.Metadata.Name, c.Place); err != nil {
+			if err := claim(KindCluster, c.Name, c.Place); err != nil {
 				return Documents{}, err
 			}
 		}
 		for _, t := range f.Tenants {
-			if err := claim(KindTenant, t.Metadata.Name, t.Place); err != nil {
+			if err := claim(KindTenant, t.Name, t.Place); err != nil {
 				return Documents{}, err
 			}
 		}
 		for _, w := range f.Waivers {
-			if err := claim(KindWaiver, w.Metadata.Name, w.Place); err != nil {
+			if err := claim(KindWaiver, w.Name, w.Place); err != nil {
 				return Documents{}, err
 			}
 		}
@@ -137,51 +136,12 @@ func (r *reader) document(root *yaml.Node) (Documents, error) {
 		}
 		return Documents{Waivers: []Waiver{w}}, r.checkWaiver(&w)
 	default:
-		t, err := r.tenant(root)
-		t.Place = at
-		return Documents{Tenants: []Tenant{t}}, err
-	}
-}
-
-// tenant reads a Tenant's metadata and keeps the rest.
-func (r *reader) tenant(root *yaml.Node) (Tenant, error) {
-	v, err := r.value(root, "", 0)
-	if err != nil {
-		return Tenant{}, err
-	}
-	var t Tenant
-	if t.Raw, err = json.Marshal(v); err != nil {
-		return Tenant{}, r.errorAt("", err.Error(), "")
-	}
-	fields, err := r.fields(root, "", 0)
-	if err != nil {
-		return Tenant{}, err
-	}
-	if i := slices.IndexFunc(fields, func(f field) bool { return f.name == "metadata" }); i >= 0 {
-		if err := r.metadataOf(fields[i], &t.Metadata); err != nil {
-			return Tenant{}, err
+		t := Tenant{Place: at}
+		if err := r.into(root, reflect.ValueOf(&t).Elem(), ""); err != nil {
+			return Documents{}, err
 		}
+		return Documents{Tenants: []Tenant{t}}, r.checkTenant(&t)
 	}
-	return t, r.checkMetadata(t.Metadata)
-}
-
-// metadataOf reads the three fields of a Tenant's metadata that we know; as the
-// document may come from a cluster, the others are left alone.
-func (r *reader) metadataOf(meta field, into *Metadata) error {
-	fields, err := r.fields(meta.value, "metadata", 1)
-	if err != nil {
-		return err
-	}
-	for _, f := range fields {
-		to := map[string]any{"name": &into.Name, "labels": &into.Labels, "annotations": &into.Annotations}[f.name]
-		if to == nil {
-			continue
-		}
-		if err := r.into(f.value, reflect.ValueOf(to).Elem(), "metadata."+f.name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // kind names which of our kinds the document is, or "" for a document that is
@@ -201,7 +161,7 @@ func (r *reader) kind(root *yaml.Node) (string, error) {
 	case kind == "":
 		return "", r.errorAt("kind", "kind is missing", "one of "+strings.Join(kinds, ", "))
 	case !slices.Contains(kinds, kind):
-		return "", r.errorAt("kind", fmt.Sprintf("unknown kind %s", clip(kind)), didYouMean(kind, kinds))
+		return "", r.errorAt("kind", fmt.Sprintf("unknown kind %s", clip(kind)), DidYouMean(kind, kinds))
 	}
 	return kind, nil
 }

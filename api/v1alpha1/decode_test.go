@@ -12,6 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestDecodeDesign reads the documents every feature is drawn with.
@@ -23,22 +26,21 @@ func TestDecodeDesign(t *testing.T) {
 	yes, no := true, false
 	want := Documents{
 		Fleet: &Fleet{
-			APIVersion: APIVersion, Kind: KindFleet, Metadata: Metadata{Name: "acme"},
+			TypeMeta: typed(KindFleet), ObjectMeta: metav1.ObjectMeta{Name: "acme"},
 			Spec: FleetSpec{
 				Layout: HubAndSpoke,
 				Sources: []Source{
 					{URL: "ssh://git@github.com/acme/billing-apps", Path: "../billing-apps"},
 					{URL: "https://github.com/acme/auth", Path: "vendor/auth", Rev: "v1"},
 				},
-				Gates:          []Gate{{Name: "prod-alone", Message: "no", Place: Place{"fleet/fleet.yaml", 12}}},
-				TenantDefaults: []byte(`{}`),
+				Gates: []Gate{{Name: "prod-alone", Message: "no", Place: Place{"fleet/fleet.yaml", 12}}},
 			},
 			Place: Place{"fleet/fleet.yaml", 3},
 		},
 		Clusters: []Cluster{
 			{
-				APIVersion: APIVersion, Kind: KindCluster,
-				Metadata: Metadata{Name: "prod-us-east-1", Labels: map[string]string{"env": "prod", "example.com/region": "us-east-1"}},
+				TypeMeta:   typed(KindCluster),
+				ObjectMeta: metav1.ObjectMeta{Name: "prod-us-east-1", Labels: map[string]string{"env": "prod", "example.com/region": "us-east-1"}},
 				Spec: ClusterSpec{
 					Path:              "clusters/prod-us-east-1",
 					Ref:               &Ref{Branch: "prod", Commit: strings.Repeat("a1", 20)},
@@ -52,20 +54,25 @@ func TestDecodeDesign(t *testing.T) {
 				Place: Place{"fleet/fleet.yaml", 20},
 			},
 			{
-				APIVersion: APIVersion, Kind: KindCluster,
-				Metadata: Metadata{Name: "azure", Annotations: map[string]string{"a": "b"}},
-				Spec:     ClusterSpec{Paths: []string{"infrastructure", "apps/staging"}},
-				Place:    Place{"fleet/fleet.yaml", 41},
+				TypeMeta:   typed(KindCluster),
+				ObjectMeta: metav1.ObjectMeta{Name: "azure", Annotations: map[string]string{"a": "b"}},
+				Spec:       ClusterSpec{Paths: []string{"infrastructure", "apps/staging"}},
+				Place:      Place{"fleet/fleet.yaml", 41},
 			},
 		},
 		Tenants: []Tenant{{
-			Metadata: Metadata{Name: "billing"},
-			Raw: []byte(`{"apiVersion":"bulkhead.dev/v1alpha1","kind":"Tenant","metadata":{"generation":3,"name":"billing"},` +
-				`"spec":{"environments":[{"name":"dev","quota":{"cpu":1},"sync":{"interval":"5m"}},` +
-				`{"name":"prod","quota":{"cpu":8.5},"sync":{"interval":"5m"}}]}}`),
+			TypeMeta: typed(KindTenant), ObjectMeta: metav1.ObjectMeta{Name: "billing"},
+			Spec: TenantSpec{
+				Repository: &Repository{URL: "ssh://git@github.com/acme/billing"},
+				Environments: []Environment{
+					{Name: "dev", Settings: quick("1")},
+					{Name: "prod", Path: "deploy/prod", Settings: quick("8.5")},
+				},
+			},
 			Place: Place{"fleet/fleet.yaml", 53},
 		}},
 	}
+	got.Tenants[0].Lines = nil
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Decode (-want +got):\n%s", diff)
 	}
@@ -78,6 +85,15 @@ func TestDecodeDesign(t *testing.T) {
 
 // TestDecodeErrors runs testdata/errors.txtar: each file is decoded, and the
 // comment lines at its end are the wanted error and hint.
+func typed(kind string) metav1.TypeMeta { return metav1.TypeMeta{APIVersion: APIVersion, Kind: kind} }
+
+// quick is a quota of processors and a short interval.
+func quick(cpu string) Settings {
+	return Settings{
+		Quota: corev1.ResourceList{"requests.cpu": resource.MustParse(cpu)}, Sync: Sync{Interval: &metav1.Duration{Duration: 5 * time.Minute}},
+	}
+}
+
 func TestDecodeErrors(t *testing.T) {
 	ar, err := txtar.ParseFile("testdata/errors.txtar")
 	if err != nil {
@@ -139,7 +155,10 @@ func TestDecodeOddBytes(t *testing.T) {
 // TestDecodeHostile gives input made to cost time or memory. The limit on time
 // is far above what a case takes (some 100 ms) and far below a runaway.
 func TestDecodeHostile(t *testing.T) {
-	head := "apiVersion: bulkhead.dev/v1alpha1\nkind: Tenant\nmetadata: {name: a}\n"
+	head := "apiVersion: bulkhead.dev/v1alpha1\nkind: Tenant\nmetadata: {name: a}\nspec: {sync: {interval: {\n"
+	in := func(payload string) string {
+		return head + strings.ReplaceAll(strings.TrimSuffix(payload, "\n"), "\n", ",\n") + "}}}\n"
+	}
 	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
 	merge := "m0: &m0 {a: 1, b: 2}\n"
 	for i := 1; i < 20; i++ {
@@ -147,28 +166,36 @@ func TestDecodeHostile(t *testing.T) {
 		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.Join([]string{ref, ref, ref, ref, ref, ref, ref, ref, ref}, ","))
 		merge += fmt.Sprintf("m%d: &m%d {<<: [*m%d, *m%d, *m%d]}\n", i, i, i-1, i-1, i-1)
 	}
-	var many, inline strings.Builder
+	many := func(aliased int) string {
+		var b strings.Builder
+		fmt.Fprint(&b, "apiVersion: bulkhead.dev/v1alpha1\nkind: Cluster\nmetadata: {name: a}\nspec:\n  path: c\n  variables:\n    a: &a x\n")
+		for i := range aliased {
+			fmt.Fprintf(&b, "    a%d: *a\n", i)
+		}
+		return b.String() + "---\n"
+	}
+	var keys, inline strings.Builder
 	for i := range 20_000 {
-		fmt.Fprintf(&many, "k%d: v\n", i)
+		fmt.Fprintf(&keys, "k%d: v\n", i)
 		fmt.Fprintf(&inline, "k%d: v, ", i)
 	}
 	const aliases = "YAML aliases stand for more than 10000 values"
 	for name, c := range map[string]struct{ data, want string }{
 		"10 MB":           {strings.Repeat("a: b\n", 2<<20), "the file has 10485760 bytes, more than the 1048576 a file of documents may have"},
-		"alias bomb":      {head + bomb, aliases},
-		"merge bomb":      {head + merge, aliases},
-		"own parent":      {head + "a: &a [*a]\n", "values are nested deeper than 64"},
-		"own merge":       {head + "a: &a {<<: *a}\n", "values are nested deeper than 64"},
-		"many bombs":      {strings.Repeat(head+"a: &a [x]\nb: ["+strings.Repeat("*a,", 2000)+"]\n---\n", 100), aliases},
+		"alias bomb":      {in(bomb), aliases},
+		"merge bomb":      {in(merge), aliases},
+		"own parent":      {in("a: &a [*a]\n"), "values are nested deeper than 64"},
+		"own merge":       {in("a: &a {<<: *a}\n"), "values are nested deeper than 64"},
+		"many bombs":      {strings.Repeat(many(2000), 20), aliases},
 		"bomb of another": {"apiVersion: v1\nkind: List\n" + bomb, ""},
-		"deep flow":       {head + "a: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000), "values are nested deeper than 64"},
-		"deeper flow":     {head + "a: " + strings.Repeat("[", 200_000), "broken YAML: exceeded max depth of 10000"},
-		"many keys":       {head + many.String(), ""},
-		"inline merge":    {head + "<<: {" + inline.String() + "}\n", aliases},
-		"one long key":    {head + "? " + strings.Repeat("k", 500_000) + "\n: {" + inline.String() + "}\n", ""},
-		"comments":        {head + strings.Repeat("#\n", 400_000), ""},
+		"deep flow":       {in("a: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000)), "values are nested deeper than 64"},
+		"deeper flow":     {in("a: " + strings.Repeat("[", 200_000)), "broken YAML: exceeded max depth of 10000"},
+		"many keys":       {in(keys.String()), "want a duration"},
+		"inline merge":    {in("<<: {" + inline.String() + "}\n"), aliases},
+		"one long key":    {in("? " + strings.Repeat("k", 500_000) + " : {" + inline.String() + "}\n"), "want a duration"},
+		"comments":        {strings.Repeat("#\n", 400_000), ""},
 		"documents":       {strings.Repeat("---\n", 50_000), ""},
-		"one long list":   {head + "a: [" + strings.Repeat("a,", 100_000) + "]\n", ""},
+		"one long list":   {in("a: [" + strings.Repeat("a,", 100_000) + "]\n"), "want a duration"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
@@ -186,16 +213,16 @@ func TestDecodeHostile(t *testing.T) {
 func TestMerge(t *testing.T) {
 	at := func(line int) Place { return Place{"b.yaml", line} }
 	cluster := func(name string, p Place) Documents {
-		return Documents{Clusters: []Cluster{{Metadata: Metadata{Name: name}, Place: p}}}
+		return Documents{Clusters: []Cluster{{ObjectMeta: metav1.ObjectMeta{Name: name}, Place: p}}}
 	}
 	tenant := func(name string, p Place) Documents {
-		return Documents{Tenants: []Tenant{{Metadata: Metadata{Name: name}, Place: p}}}
+		return Documents{Tenants: []Tenant{{ObjectMeta: metav1.ObjectMeta{Name: name}, Place: p}}}
 	}
 	waiver := func(name string, p Place) Documents {
-		return Documents{Waivers: []Waiver{{Metadata: Metadata{Name: name}, Place: p}}}
+		return Documents{Waivers: []Waiver{{ObjectMeta: metav1.ObjectMeta{Name: name}, Place: p}}}
 	}
 	fleet := func(name string, p Place) Documents {
-		return Documents{Fleet: &Fleet{Metadata: Metadata{Name: name}, Place: p}}
+		return Documents{Fleet: &Fleet{ObjectMeta: metav1.ObjectMeta{Name: name}, Place: p}}
 	}
 	first := Place{"a.yaml", 1}
 	for name, c := range map[string]struct {
@@ -231,11 +258,11 @@ func TestDidYouMean(t *testing.T) {
 		strings.Repeat("tag", 999): "known here: branch, commit, name, semver, tag",
 		"":                         "known here: branch, commit, name, semver, tag",
 	} {
-		if got := didYouMean(word, known); got != want {
+		if got := DidYouMean(word, known); got != want {
 			t.Errorf("%.20s: got %q, want %q", word, got, want)
 		}
 	}
-	if got := didYouMean("x", nil); got != "" {
+	if got := DidYouMean("x", nil); got != "" {
 		t.Errorf("nothing known: got %q", got)
 	}
 }
@@ -268,7 +295,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		for _, c := range docs.Clusters {
-			if c.Metadata.Name == "" || len(c.Spec.EntryPaths()) == 0 {
+			if c.Name == "" || len(c.Spec.EntryPaths()) == 0 {
 				t.Fatalf("accepted: %+v", c)
 			}
 			for _, p := range c.Spec.EntryPaths() {

@@ -3,7 +3,13 @@
 //
 // One invariant: what [Decode] returns holds no field, name or path that its
 // type does not allow; everything else is a [*DocumentError] with a line.
+//
+// +kubebuilder:object:generate=true
+// +groupName=bulkhead.dev
 package v1alpha1
+
+//go:generate go tool -modfile=../../tools/crd/go.mod controller-gen object crd:maxDescLen=1000 paths=. output:crd:dir=../../deploy/crds
+//go:generate env UPDATE=1 go test -count=1 -run ^TestReference$ .
 
 const (
 	// Group is the API group of the documents.

@@ -28,9 +28,9 @@ func (e *DocumentError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
 }
 
-// didYouMean is a hint naming the known word nearest to word; without a near
+// DidYouMean is a hint that names the known word nearest to word; without a near
 // one it lists them all. It is empty when known is.
-func didYouMean(word string, known []string) string {
+func DidYouMean(word string, known []string) string {
 	if len(known) == 0 {
 		return ""
 	}

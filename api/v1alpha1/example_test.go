@@ -21,7 +21,7 @@ spec:
 		return
 	}
 	c := docs.Clusters[0]
-	fmt.Println(c.Metadata.Name, c.Spec.EntryPaths(), c.Place)
+	fmt.Println(c.Name, c.Spec.EntryPaths(), c.Place)
 	// Output: prod-us-east-1 [clusters/prod-us-east-1] {fleet/clusters.yaml 2}
 }
 

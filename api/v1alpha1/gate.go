@@ -31,6 +31,7 @@ type Gate struct {
 	// Disabled switches the gate off.
 	Disabled bool `json:"disabled,omitempty"`
 	// With are the limits of the gate "budget", which is off without one; no other gate has any.
+	// +optional
 	With Limits `json:"with,omitzero"`
 	// Place is set by Decode.
 	Place Place `json:"-"`
@@ -95,7 +96,7 @@ func (r *reader) checkGate(g *Gate, at string) error {
 			"lower case letters, digits and '-', at most 63, with a letter or digit at both ends")
 	case !builtIn && g.Expr == "":
 		return r.errorAt(at+".name", fmt.Sprintf("%s: %s has no expr and is no built-in gate", at, g.Name),
-			didYouMean(g.Name, BuiltInGates()))
+			DidYouMean(g.Name, BuiltInGates()))
 	case len(g.Expr) > MaxExpr:
 		return r.errorAt(at+".expr", fmt.Sprintf("%s.expr has %d bytes, more than the %d an expression may have", at, len(g.Expr), MaxExpr),
 			"split it into several gates")
@@ -103,7 +104,7 @@ func (r *reader) checkGate(g *Gate, at string) error {
 		return r.errorAt(at+".message", at+".message is not one line", "put the rest into a comment")
 	case g.Severity != "" && !slices.Contains(severities, string(g.Severity)):
 		return r.errorAt(at+".severity", fmt.Sprintf("%s.severity: unknown severity %s", at, clip(string(g.Severity))),
-			didYouMean(string(g.Severity), severities))
+			DidYouMean(string(g.Severity), severities))
 	}
 	return r.checkLimits(g, at+".with")
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestDecodeReview reads what a review needs, with the line of each gate.
@@ -18,7 +19,7 @@ func TestDecodeReview(t *testing.T) {
 	at := func(line int) Place { return Place{"fleet/review.yaml", line} }
 	want := Documents{
 		Fleet: &Fleet{
-			APIVersion: APIVersion, Kind: KindFleet, Metadata: Metadata{Name: "acme"},
+			TypeMeta: typed(KindFleet), ObjectMeta: metav1.ObjectMeta{Name: "acme"},
 			Spec: FleetSpec{
 				EnvironmentLabel: "example.com/environment",
 				Concerns: map[string]string{
@@ -40,8 +41,8 @@ func TestDecodeReview(t *testing.T) {
 		},
 		Waivers: []Waiver{
 			{
-				APIVersion: APIVersion, Kind: KindWaiver,
-				Metadata: Metadata{Name: "drop-old-database", Labels: map[string]string{"team": "data"}},
+				TypeMeta:   typed(KindWaiver),
+				ObjectMeta: metav1.ObjectMeta{Name: "drop-old-database", Labels: map[string]string{"team": "data"}},
 				Spec: WaiverSpec{
 					Rules: []string{"pvc-deleted", "gate/data-deletion"},
 					Scope: WaiverScope{
@@ -64,7 +65,7 @@ func TestDecodeReview(t *testing.T) {
 				Place: at(21),
 			},
 			{
-				APIVersion: APIVersion, Kind: KindWaiver, Metadata: Metadata{Name: "least"},
+				TypeMeta: typed(KindWaiver), ObjectMeta: metav1.ObjectMeta{Name: "least"},
 				Spec: WaiverSpec{
 					Rules: []string{"image-unpinned"}, Reason: "it is only for a day", Approver: "joe", Expires: "2026-02-28",
 				},

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -10,6 +11,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // reader reads the nodes of one document strictly into values.
@@ -46,8 +50,11 @@ func (r *reader) into(n *yaml.Node, v reflect.Value, at string) error {
 	if err != nil {
 		return err
 	}
-	if raw, ok := reflect.TypeAssert[*json.RawMessage](v.Addr()); ok {
-		return r.intoRaw(n, raw, at)
+	if own, ok := reflect.TypeAssert[json.Unmarshaler](v.Addr()); ok {
+		return r.intoOwn(n, own, at)
+	}
+	if meta, ok := reflect.TypeAssert[*metav1.ObjectMeta](v.Addr()); ok {
+		return r.intoMetadata(n, meta, at)
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -77,9 +84,9 @@ func (r *reader) into(n *yaml.Node, v reflect.Value, at string) error {
 		}
 		v.SetBool(yes)
 		return nil
-	case reflect.Int:
+	case reflect.Int, reflect.Int32, reflect.Int64:
 		i, err := strconv.Atoi(n.Value)
-		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil || v.OverflowInt(int64(i)) {
 			return r.wrongType(n, at, "a whole number")
 		}
 		v.SetInt(int64(i))
@@ -98,14 +105,7 @@ func (r *reader) into(n *yaml.Node, v reflect.Value, at string) error {
 // as it is, as Kubernetes does.
 func (r *reader) intoStruct(n *yaml.Node, v reflect.Value, at string) error {
 	known := map[string]reflect.Value{}
-	var names []string
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-		if name != "-" {
-			known[name] = v.Field(i)
-			names = append(names, name)
-		}
-	}
+	fieldsOf(v, known)
 	fields, err := r.fields(n, at, 0)
 	if err != nil {
 		return err
@@ -113,9 +113,12 @@ func (r *reader) intoStruct(n *yaml.Node, v reflect.Value, at string) error {
 	for _, f := range fields {
 		place := join(at, f.name)
 		to, ok := known[f.name]
+		if !ok && place == "status" {
+			continue // of an object that comes from a cluster
+		}
 		if !ok {
 			r.lines[place] = f.line
-			return r.errorAt(place, "unknown field "+clip(place), didYouMean(f.name, names))
+			return r.errorAt(place, "unknown field "+clip(place), DidYouMean(f.name, slices.Sorted(maps.Keys(known))))
 		}
 		value, err := r.follow(f.value)
 		if err != nil {
@@ -131,7 +134,49 @@ func (r *reader) intoStruct(n *yaml.Node, v reflect.Value, at string) error {
 	return nil
 }
 
-// intoMap fills a map of strings.
+// fieldsOf collects the fields of a struct by their JSON names, with those of the structs in it that are inline.
+func fieldsOf(v reflect.Value, into map[string]reflect.Value) {
+	for i := range v.NumField() {
+		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		switch {
+		case options == "inline":
+			fieldsOf(v.Field(i), into)
+		case name != "-" && name != "":
+			into[name] = v.Field(i)
+		}
+	}
+}
+
+// serverFields are the fields of metadata that the API server sets. They are passed over, so that an object may be read as
+// the cluster has it.
+func serverFields() []string {
+	return []string{"creationTimestamp", "finalizers", "generation", "managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid"}
+}
+
+// intoMetadata reads what a document says of itself.
+func (r *reader) intoMetadata(n *yaml.Node, into *metav1.ObjectMeta, at string) error {
+	fields, err := r.fields(n, at, 0)
+	if err != nil {
+		return err
+	}
+	known := map[string]any{"name": &into.Name, "labels": &into.Labels, "annotations": &into.Annotations}
+	for _, f := range fields {
+		place := join(at, f.name)
+		to, ok := known[f.name]
+		switch {
+		case ok && f.value.ShortTag() == "!!null":
+		case ok:
+			if err := r.into(f.value, reflect.ValueOf(to).Elem(), place); err != nil {
+				return err
+			}
+		case at != "metadata" || !slices.Contains(serverFields(), f.name):
+			return r.errorAt(place, "unknown field "+clip(place), DidYouMean(f.name, slices.Sorted(maps.Keys(known))))
+		}
+	}
+	return nil
+}
+
+// intoMap fills a map whose keys are text.
 func (r *reader) intoMap(n *yaml.Node, v reflect.Value, at string) error {
 	fields, err := r.fields(n, at, 0)
 	if err != nil {
@@ -143,24 +188,42 @@ func (r *reader) intoMap(n *yaml.Node, v reflect.Value, at string) error {
 		if err := r.into(f.value, elem, join(at, f.name)); err != nil {
 			return err
 		}
-		v.SetMapIndex(reflect.ValueOf(f.name), elem)
+		v.SetMapIndex(reflect.ValueOf(f.name).Convert(v.Type().Key()), elem)
 	}
 	return nil
 }
 
-// intoRaw keeps n, a mapping, as JSON.
-func (r *reader) intoRaw(n *yaml.Node, raw *json.RawMessage, at string) error {
-	if n.Kind != yaml.MappingNode {
-		return r.wrongType(n, at, "a mapping")
-	}
+// intoOwn reads a type that has its own way to be written, as durations and quantities have.
+func (r *reader) intoOwn(n *yaml.Node, own json.Unmarshaler, at string) error {
 	v, err := r.value(n, at, 0)
 	if err != nil {
 		return err
 	}
-	if *raw, err = json.Marshal(v); err != nil {
+	data, err := json.Marshal(v)
+	if err != nil {
 		return r.errorAt(at, err.Error(), "")
 	}
-	return nil
+	if err := own.UnmarshalJSON(data); err == nil {
+		return nil
+	}
+	what, hint := "a value", ""
+	switch own.(type) {
+	case *metav1.Duration:
+		what, hint = "a duration", "as in 90s, 5m or 1h30m"
+	case *resource.Quantity:
+		what, hint = "a quantity", `as in 500m, 2, 4Gi or "10"`
+	case *intstr.IntOrString:
+		what, hint = "a number or a name", "as in 8080 or http"
+	}
+	found := "a list"
+	switch n.Kind {
+	case yaml.ScalarNode:
+		found = clip(n.Value)
+	case yaml.MappingNode:
+		found = "a mapping"
+	default:
+	}
+	return &DocumentError{File: r.file, Line: n.Line, Message: fmt.Sprintf("%s: want %s, found %s", clip(at), what, found), Hint: hint}
 }
 
 // value makes n plain: maps, lists, strings, bools, numbers, nil. The items of a

@@ -1,6 +1,6 @@
 package v1alpha1
 
-import "encoding/json"
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Kinds of the group.
 const (
@@ -10,16 +10,6 @@ const (
 	KindWaiver  = "Waiver"
 )
 
-// Metadata names a document.
-type Metadata struct {
-	// Name is a DNS-1123 label. Required.
-	Name string `json:"name"`
-	// Labels are Kubernetes labels; selectors of tenants read those of clusters.
-	Labels map[string]string `json:"labels,omitempty"`
-	// Annotations are kept and never read.
-	Annotations map[string]string `json:"annotations,omitempty"`
-}
-
 // Place is where a document starts: a slash path as given to [Decode], and a
 // line counted from 1. The zero Place means the value was made in code.
 type Place struct {
@@ -28,14 +18,15 @@ type Place struct {
 }
 
 // Fleet describes all clusters of one hub. A hub has one or none.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,categories=bulkhead
 type Fleet struct {
-	// APIVersion is [APIVersion].
-	APIVersion string `json:"apiVersion"`
-	// Kind is [KindFleet].
-	Kind string `json:"kind"`
-	// Metadata names the fleet. Required.
-	Metadata Metadata `json:"metadata"`
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
 	// Spec may be left out: every field has a default.
+	// +optional
 	Spec FleetSpec `json:"spec,omitzero"`
 	// Place is set by Decode.
 	Place Place `json:"-"`
@@ -50,6 +41,7 @@ type FleetSpec struct {
 	Sources []Source `json:"sources,omitempty"`
 	// Fetch says what may be fetched of what sources refer to and Git does not hold.
 	// Unset: nothing, unless a flag allows it.
+	// +optional
 	Fetch Fetch `json:"fetch,omitzero"`
 	// Gates are rules that a change must pass, each name once. Unset: those of
 	// [BuiltInGates] as they are by default.
@@ -63,9 +55,15 @@ type FleetSpec struct {
 	// EnvironmentLabel is the label of Cluster documents that names the environment of
 	// the cluster. Unset: [DefaultEnvironmentLabel].
 	EnvironmentLabel string `json:"environmentLabel,omitempty"`
-	// TenantDefaults holds any Tenant field, as a JSON object. Kept as written;
-	// this package reads nothing in it.
-	TenantDefaults json.RawMessage `json:"tenantDefaults,omitempty"`
+	// TenantDefaults are what holds for a tenant that does not say otherwise. Unset: the defaults of each field.
+	// +optional
+	TenantDefaults TenantDefaults `json:"tenantDefaults,omitzero"`
+	// Profiles are settings that tenants take by name, beside small, medium and large.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Profiles []Profile `json:"profiles,omitempty"`
 }
 
 // Layout is the shape of a repository.
@@ -101,13 +99,15 @@ type Fetch struct {
 }
 
 // Cluster is one Flux entry point: a ref, one or more paths, and variables.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,categories=bulkhead
+// +kubebuilder:printcolumn:name="Path",type="string",JSONPath=".spec.path"
+// +kubebuilder:printcolumn:name="Kubernetes",type="string",JSONPath=".spec.kubernetesVersion"
 type Cluster struct {
-	// APIVersion is [APIVersion].
-	APIVersion string `json:"apiVersion"`
-	// Kind is [KindCluster].
-	Kind string `json:"kind"`
-	// Metadata names the cluster; the name is unique in the fleet. Required.
-	Metadata Metadata `json:"metadata"`
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
 	// Spec says where the cluster starts. Required.
 	Spec ClusterSpec `json:"spec"`
 	// Place is set by Decode.
@@ -138,6 +138,7 @@ type ClusterSpec struct {
 	// Git does not hold. Names follow Flux: letters, digits and underscores.
 	Variables map[string]string `json:"variables,omitempty"`
 	// Lockdown overrides what the install manifests in Git say.
+	// +optional
 	Lockdown Lockdown `json:"lockdown,omitzero"`
 }
 
@@ -183,17 +184,6 @@ type Lockdown struct {
 	// StrictPostBuildSubstitutions is the feature gate of that name: a variable
 	// without value and without default fails the build.
 	StrictPostBuildSubstitutions *bool `json:"strictPostBuildSubstitutions,omitempty"`
-}
-
-// Tenant is a team's document. Its name is checked, the rest is kept as it is.
-type Tenant struct {
-	// Metadata names the tenant; the name is unique in the fleet.
-	Metadata Metadata
-	// Raw is the whole document as JSON, aliases and merge keys expanded, keys
-	// sorted.
-	Raw json.RawMessage
-	// Place is where the document starts.
-	Place Place
 }
 
 // Documents is what files under fleet/ hold, in the order they were read.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -21,12 +22,9 @@ func (d Date) Time() (time.Time, error) { return time.Parse(time.DateOnly, strin
 
 // Waiver accepts findings until a day: somebody looked at them, and they fail nothing.
 type Waiver struct {
-	// APIVersion is [APIVersion].
-	APIVersion string `json:"apiVersion"`
-	// Kind is [KindWaiver].
-	Kind string `json:"kind"`
-	// Metadata names the waiver; the name is unique in the fleet. Required.
-	Metadata Metadata `json:"metadata"`
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
 	// Spec says what is accepted, why, by whom and how long. Required.
 	Spec WaiverSpec `json:"spec"`
 	// Place is set by Decode.
@@ -39,6 +37,7 @@ type WaiverSpec struct {
 	// There is no pattern for all. Required.
 	Rules []string `json:"rules"`
 	// Scope narrows the findings down. Unset: all of these rules.
+	// +optional
 	Scope WaiverScope `json:"scope,omitzero"`
 	// Reason why they are accepted. Required.
 	Reason string `json:"reason"`
@@ -52,6 +51,7 @@ type WaiverSpec struct {
 // that is not set covers all, also findings without such a thing.
 type WaiverScope struct {
 	// Clusters that the finding is about. A finding about several is covered on those.
+	// +optional
 	Clusters ClusterSelector `json:"clusters,omitzero"`
 	// Concerns: "platform", "tenant/NAME" or "cluster", one of which the finding has.
 	Concerns []string `json:"concerns,omitempty"`
@@ -115,7 +115,7 @@ func operators() map[string]selection.Operator {
 
 // checkWaiver checks w.
 func (r *reader) checkWaiver(w *Waiver) error {
-	if err := r.checkMetadata(w.Metadata); err != nil {
+	if err := r.checkMetadata(&w.ObjectMeta); err != nil {
 		return err
 	}
 	s := &w.Spec
@@ -216,7 +216,7 @@ func (r *reader) checkSelector(s ClusterSelector) error {
 		place := fmt.Sprintf("%s.matchExpressions[%d]", at, i)
 		if _, known := operators()[l.Operator]; !known {
 			return r.errorAt(place+".operator", fmt.Sprintf("%s.operator: unknown operator %q", place, clip(l.Operator)),
-				didYouMean(l.Operator, []string{"DoesNotExist", "Exists", "In", "NotIn"}))
+				DidYouMean(l.Operator, []string{"DoesNotExist", "Exists", "In", "NotIn"}))
 		}
 		if _, err := l.Requirement(); err != nil {
 			return r.errorAt(place, place+": no condition on labels", clip(err.Error()))

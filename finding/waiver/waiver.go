@@ -184,7 +184,7 @@ func (w *waiver) use(f *finding.Finding, clusters ...string) {
 
 func (w *waiver) mark() *finding.Waived {
 	s := &w.Spec
-	return &finding.Waived{Name: w.Metadata.Name, File: w.Place.File, Reason: s.Reason, Approver: s.Approver, Expires: string(s.Expires)}
+	return &finding.Waived{Name: w.Name, File: w.Place.File, Reason: s.Reason, Approver: s.Approver, Expires: string(s.Expires)}
 }
 
 // meant reports whether the waiver is about such a finding, clusters aside.
@@ -226,7 +226,7 @@ func (w *waiver) faults() []finding.Finding {
 		f.Clusters = append(f.Clusters, c)
 	}
 	slices.Sort(f.Clusters)
-	who, covered := "waiver "+w.Metadata.Name, len(w.covered)
+	who, covered := "waiver "+w.Name, len(w.covered)
 	switch {
 	case w.expired() && covered > 0:
 		f.Rule, f.Severity = Expired, finding.Error

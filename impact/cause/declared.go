@@ -38,7 +38,7 @@ func (f *Finder) readDocuments() {
 		docs[i] = map[string]*v1alpha1.Cluster{}
 		if all, err := render.Documents(s.tree); err == nil {
 			for j := range all.Clusters {
-				docs[i][all.Clusters[j].Metadata.Name] = &all.Clusters[j]
+				docs[i][all.Clusters[j].Name] = &all.Clusters[j]
 			}
 		}
 	}

@@ -70,6 +70,20 @@ type Fleet struct {
 	Trees []*tree.Tree
 }
 
+// FleetOf is what documents say; the trees, of which some may be nil, are the repository under review.
+func FleetOf(docs v1alpha1.Documents, trees ...*tree.Tree) Fleet {
+	f := Fleet{Tenants: docs.Tenants, Clusters: docs.Clusters, Trees: []*tree.Tree{}}
+	for _, t := range trees {
+		if t != nil {
+			f.Trees = append(f.Trees, t)
+		}
+	}
+	if docs.Fleet != nil {
+		f.Concerns, f.EnvironmentLabel = docs.Fleet.Spec.Concerns, docs.Fleet.Spec.EnvironmentLabel
+	}
+	return f
+}
+
 // Judge says whose objects and files are. It remembers what it found out, and is not for
 // concurrent use.
 type Judge struct {
@@ -93,7 +107,7 @@ func New(f Fleet, before, after *render.Result) *Judge {
 		spoken: map[*render.Cluster]map[string]verdict{},
 	}
 	for i := range f.Clusters {
-		j.labels[f.Clusters[i].Metadata.Name] = f.Clusters[i].Metadata.Labels
+		j.labels[f.Clusters[i].Name] = f.Clusters[i].Labels
 	}
 	j.platform = j.platformTeams()
 	return j

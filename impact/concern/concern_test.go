@@ -1,7 +1,6 @@
 package concern_test
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
@@ -59,13 +58,16 @@ func TestPatterns(t *testing.T) {
 
 // FuzzTenant reads Tenant documents that hold anything.
 func FuzzTenant(f *testing.F) {
-	f.Add([]byte(`{"spec":{"repository":{"url":"git@h:a/b.git"},"environments":[{"namespaces":["x",{"name":"y"},[]],"clusters":{"matchLabels":{"a":1}}}]}}`), "ssh://git@h/a/b")
-	f.Add([]byte(`{"spec":{"repository":[],"environments":{}}}`), "::")
-	f.Add([]byte(`{"spec":7}`), "@:")
-	f.Add([]byte(`[`), "a:b")
-	f.Fuzz(func(t *testing.T, raw []byte, url string) {
-		doc := v1alpha1.Tenant{Metadata: v1alpha1.Metadata{Name: "a"}, Raw: json.RawMessage(raw)}
-		j := concern.New(concern.Fleet{Tenants: []v1alpha1.Tenant{doc, doc}}, nil, nil)
+	const head = "apiVersion: bulkhead.dev/v1alpha1\nkind: Tenant\nmetadata: {name: a}\n"
+	f.Add(head+"spec: {repository: {url: ssh://git@h/a/b}, environments: [{name: x, namespaces: [x, z], clusters: {matchLabels: {a: b}}}]}", "ssh://git@h/a/b")
+	f.Add(head+"spec: {artifact: {url: oci://h/a/b}, environments: [{name: x, clusters: {}}]}", "::")
+	f.Add("[", "a:b")
+	f.Fuzz(func(t *testing.T, text, url string) {
+		docs, err := v1alpha1.Decode("t.yaml", []byte(text))
+		if err != nil {
+			return
+		}
+		j := concern.New(concern.Fleet{Tenants: append(docs.Tenants, docs.Tenants...)}, nil, nil)
 		o, err := object.New(object.NewBody(map[string]any{
 			"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
 			"metadata": map[string]any{"name": "x", "namespace": "x", "labels": []any{url}}, "spec": map[string]any{"url": url},

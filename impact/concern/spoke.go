@@ -1,6 +1,8 @@
 package concern
 
 import (
+	"cmp"
+	"path"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -33,7 +35,7 @@ func (j *Judge) bySource(s *subject) verdict {
 		spec, _ := s.object.Body().Map()["spec"].(map[string]any)
 		u := render.RepositoryName(textAt(spec, "url"))
 		for _, a := range c.Appliers {
-			if u != "" && a.Namespace == s.id.Namespace && render.RepositoryName(a.Source.URL) == u {
+			if u != "" && a.Namespace == s.id.Namespace && render.RepositoryName(s.side.sourceURL(a)) == u {
 				return j.spoke(a)
 			}
 		}
@@ -77,10 +79,13 @@ func (j *Judge) namespaces(c *render.Cluster, in *side) map[string]verdict {
 // spoke is the tenant whose repository a Kustomization applies; none for what looks like a third
 // party's or the platform's. What other clusters have is not asked: the answer for a cluster is the same with and without them.
 func (j *Judge) spoke(a *render.Applier) verdict {
-	if a.Kind != "Kustomization" || a.Own || a.Source.URL == "" {
+	if a.Kind != "Kustomization" || a.Own {
 		return verdict{}
 	}
-	k := spokeKey{a.Home, a.Applier, render.RepositoryName(a.Source.URL)}
+	k := spokeKey{a.Home, a.Applier, render.RepositoryName(j.SourceURL(a))}
+	if k.url == "" || a.Source.URL == "" && j.view.hubURLs[k.url] { // another ref of the hub, which is not at hand
+		return verdict{}
+	}
 	if v, ok := j.spokes[k]; ok {
 		return v
 	}
@@ -89,10 +94,38 @@ func (j *Judge) spoke(a *render.Applier) verdict {
 	return v
 }
 
+// SourceURL is the URL of what a Kustomization applies, also where that is not at hand; "" when it is not known.
+// It may hold a password.
+func (j *Judge) SourceURL(a *render.Applier) string {
+	return cmp.Or(a.Source.URL, j.view.after.sourceURL(a), j.view.before.sourceURL(a))
+}
+
+// sourceURL is that of the source, as its object has it where a repository is not at hand.
+func (s *side) sourceURL(a *render.Applier) string {
+	c := s.clusters[a.Home]
+	if a.Source.URL != "" || c == nil {
+		return a.Source.URL
+	}
+	o := s.object(a)
+	if o == nil {
+		return ""
+	}
+	spec, _ := o.Body().Map()["spec"].(map[string]any)
+	ref := func(field string) string { return textAt(spec, "sourceRef", field) }
+	source, ok := c.Objects.Get(object.ID{
+		Group: "source.toolkit.fluxcd.io", Kind: ref("kind"), Namespace: cmp.Or(ref("namespace"), a.Namespace), Name: ref("name"),
+	})
+	if !ok || source.ID.Kind != "GitRepository" { // artifacts that are not at hand are third parties', more often than not
+		return ""
+	}
+	spec, _ = source.Body().Map()["spec"].(map[string]any)
+	return textAt(spec, "url")
+}
+
 // first is the same Kustomization of the same source as it is after the change, or was before.
 func (j *Judge) first(a *render.Applier, url string) *render.Applier {
 	for _, s := range []*side{j.view.after, j.view.before} {
-		if same := s.homes[a.Home][a.Applier]; same != nil && !same.Own && render.RepositoryName(same.Source.URL) == url {
+		if same := s.homes[a.Home][a.Applier]; same != nil && !same.Own && render.RepositoryName(s.sourceURL(same)) == url {
 			return same
 		}
 	}
@@ -120,10 +153,14 @@ func (j *Judge) judgeSpoke(a *render.Applier, url string) verdict {
 		account = ""
 	}
 	apart := !j.view.namespaces[a.Namespace]
-	if !j.siblings(url) && (!apart || account == "") {
+	name, by := stripEnvironment(a.Name), a.String()
+	sibling := j.siblings(url)
+	if a.Source.URL == "" { // not at hand: the platform's tools read other repositories, too
+		sibling = sibling && len(j.view.hubURLs) > 0 && strings.HasPrefix(path.Base(url), name)
+	}
+	if !sibling && (!apart || account == "") {
 		return verdict{} // of a third party
 	}
-	name, by := stripEnvironment(a.Name), a.String()
 	if apart && account != "" {
 		name, by = account, "service account "+account+" of "+by
 	}

@@ -1,9 +1,11 @@
 package concern
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/render"
@@ -17,18 +19,17 @@ type tenants struct {
 	urls       map[string]string  // by [render.RepositoryName] -> tenant; "" when several have it
 }
 
-// claim is a tenant's to a namespace, on clusters with all of these labels.
+// claim is a tenant's to a namespace, on clusters with labels that are selected.
 type claim struct {
-	tenant string
-	labels map[string]string
+	tenant  string
+	selects labels.Selector
 }
 
-// readTenants is lenient: what has another type than it should is passed over.
 func readTenants(list []v1alpha1.Tenant) tenants {
 	t := tenants{names: map[string]bool{}, files: map[string]string{}, namespaces: map[string][]claim{}, urls: map[string]string{}}
 	for i := range list {
 		doc := &list[i]
-		name := doc.Metadata.Name
+		name := doc.Name
 		if name == "" {
 			continue
 		}
@@ -38,22 +39,22 @@ func readTenants(list []v1alpha1.Tenant) tenants {
 		} else if doc.Place.File != "" {
 			t.files[doc.Place.File] = name
 		}
-		var content map[string]any
-		if json.Unmarshal(doc.Raw, &content) != nil {
-			continue
-		}
-		spec, _ := content["spec"].(map[string]any)
-		if u := render.RepositoryName(textAt(spec, "repository", "url")); u != "" {
+		if u := render.RepositoryName(doc.Spec.URL()); u != "" {
 			if other, twice := t.urls[u]; twice && other != name {
 				t.urls[u] = ""
 			} else {
 				t.urls[u] = name
 			}
 		}
-		environments, _ := spec["environments"].([]any)
-		for _, raw := range environments {
-			env, _ := raw.(map[string]any)
-			t.environment(name, env)
+		for j := range doc.Spec.Environments {
+			e := &doc.Spec.Environments[j]
+			selects, err := metav1.LabelSelectorAsSelector(&e.Clusters)
+			if err != nil {
+				continue // Decode takes none
+			}
+			for _, ns := range append(doc.NamespacesOf(e), doc.FluxNamespace(v1alpha1.Isolated)) {
+				t.namespaces[ns] = append(t.namespaces[ns], claim{name, selects})
+			}
 		}
 	}
 	for _, claims := range t.namespaces {
@@ -62,41 +63,15 @@ func readTenants(list []v1alpha1.Tenant) tenants {
 	return t
 }
 
-// environment reads the namespaces of one environment: names, or maps with a name.
-func (t *tenants) environment(tenant string, env map[string]any) {
-	c := claim{tenant, map[string]string{}}
-	clusters, _ := env["clusters"].(map[string]any)
-	labels, _ := clusters["matchLabels"].(map[string]any)
-	for k, v := range labels {
-		if text, ok := v.(string); ok {
-			c.labels[k] = text
-		}
-	}
-	namespaces, _ := env["namespaces"].([]any)
-	for _, raw := range namespaces {
-		name, ok := raw.(string)
-		if m, isMap := raw.(map[string]any); isMap {
-			name, ok = m["name"].(string)
-		}
-		if ok && name != "" {
-			t.namespaces[name] = append(t.namespaces[name], c)
-		}
-	}
-}
-
 // owner of a namespace. Clusters are looked at only when several tenants claim it: on each
 // cluster the one whose selector fits, else the first.
-func (t *tenants) owner(namespace string, labels map[string]string) string {
+func (t *tenants) owner(namespace string, of map[string]string) string {
 	claims := t.namespaces[namespace]
 	if len(claims) == 0 {
 		return ""
 	}
 	for _, c := range claims {
-		fits := true
-		for k, v := range c.labels {
-			fits = fits && labels[k] == v
-		}
-		if fits {
+		if c.selects.Matches(labels.Set(of)) {
 			return c.tenant
 		}
 	}

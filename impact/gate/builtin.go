@@ -99,9 +99,9 @@ func unique(list []string) []string {
 	return append([]string{}, slices.Compact(slices.Sorted(slices.Values(list)))...)
 }
 
-// production reports whether an environment is production by its name: "prod", "production" or "live" is
+// Production reports whether an environment is production by its name: "prod", "production" or "live" is
 // one of its words, and no word says that it is not.
-func production(environment string) bool {
+func Production(environment string) bool {
 	words := strings.FieldsFunc(strings.ToLower(environment), func(r rune) bool { return !unicode.IsLetter(r) })
 	is := func(names ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(names, w) })
@@ -110,7 +110,7 @@ func production(environment string) bool {
 }
 
 func prodAlone(v *Impact, _ v1alpha1.Limits) objection {
-	prod := slices.DeleteFunc(slices.Clone(v.Environments), func(e string) bool { return !production(e) })
+	prod := slices.DeleteFunc(slices.Clone(v.Environments), func(e string) bool { return !Production(e) })
 	if len(prod) == 0 || len(v.Environments) == 1 {
 		return objection{}
 	}

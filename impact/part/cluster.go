@@ -44,7 +44,7 @@ func (m *maker) cluster(c *impact.Cluster) Cluster {
 			k.UnresolvedBefore++
 		}
 	}
-	for _, u := range oneSided(c) {
+	for _, u := range c.OneSided() {
 		k.Unknown = append(k.Unknown, Unknown{u.Unresolved, u.Kind})
 	}
 	for _, w := range c.Withheld {
@@ -117,18 +117,4 @@ func (m *maker) labels(cluster string) map[string]string {
 		}
 	}
 	return nil
-}
-
-// oneSided is what is unresolved on one side of a cluster only. What one applier
-// no longer needs and another one does from now on is no difference.
-func oneSided(c *impact.Cluster) (out []impact.Unknown) {
-	for _, u := range c.Unknown {
-		elsewhere := func(v impact.Unknown) bool {
-			return v.Kind != u.Kind && v.Unresolved.Kind == u.Unresolved.Kind && v.Subject == u.Subject && v.Reason == u.Reason
-		}
-		if !slices.ContainsFunc(c.Unknown, elsewhere) {
-			out = append(out, u)
-		}
-	}
-	return out
 }

@@ -46,18 +46,9 @@ func Of(report *impact.Report, before, after Version, opts Options) *Part {
 	}
 	docs, c := after.Documents, opts.Comparison
 	c.Files, c.Spokes, c.Salt = some(c.Files), some(c.Spokes), opts.Redact.Digest("salt")
-	fleet := concern.Fleet{Tenants: docs.Tenants, Clusters: docs.Clusters, Trees: []*tree.Tree{}}
-	for _, t := range []*tree.Tree{before.Tree, after.Tree} {
-		if t != nil {
-			fleet.Trees = append(fleet.Trees, t)
-		}
-	}
-	if docs.Fleet != nil {
-		fleet.Concerns, fleet.EnvironmentLabel = docs.Fleet.Spec.Concerns, docs.Fleet.Spec.EnvironmentLabel
-	}
 	m := &maker{
 		report: report, before: before, after: after, opts: opts, redact: opts.Redact,
-		judge:   concern.New(fleet, before.Rendered, after.Rendered),
+		judge:   concern.New(concern.FleetOf(docs, before.Tree, after.Tree), before.Rendered, after.Rendered),
 		finders: []*cause.Finder{cause.New(before.Rendered, after.Rendered, report, cause.Options{Files: c.Files, Before: before.Tree, After: after.Tree})},
 		risks:   map[*impact.Change][]risk.Risk{}, loose: map[string][]risk.Risk{},
 	}

@@ -20,13 +20,17 @@ var levels = [][]string{
 	{"finding/waiver"},
 	// the engines that render runs
 	{"render/chart", "render/release", "render/artifact", "render/resourceset"},
+	{"isolation/permission"},
 	// what one thing means
 	{"tenant", "render", "isolation", "internal/fleetgen", "internal/fleetcase"},
 	// shapes, and the difference of two trees
-	{"layout", "impact"},
+	{"layout/edit", "layout/adopt"},
+	{"layout", "layout/shape", "impact"},
+	{"layout/advice", "layout/scaffold"},
 	// whose it is, why, how badly, whether it may; all of it in one value; which formats print
 	{"impact/concern", "impact/cause", "impact/risk", "impact/gate", "internal/fleetstory"},
-	{"impact/part"},
+	{"impact/extent"},
+	{"impact/part", "impact/history"},
 	{"impact/review"},
 	{"report/text", "report/markdown", "report/html", "report/sarif", "report/junit", "report/github", "report/reporttest"},
 	// from one shape to another
