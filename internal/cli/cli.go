@@ -68,7 +68,10 @@ It reads a Git repository as it is: no cluster, no credentials, and no network u
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err.Error(), cmd.CommandPath()+" --help lists the flags")
 	})
-	root.AddCommand(newRenderCmd(s), newImpactCmd(s), newReachCmd(s), newDemoCmd(s), newCacheCmd(s), newVersionCmd(s))
+	root.AddCommand(
+		newRenderCmd(s), newImpactCmd(s), newReachCmd(s), newAssessCmd(s), newInitCmd(s), newClusterCmd(s), newTenantCmd(s), newGenerateCmd(s), newDemoCmd(s), newCacheCmd(s),
+		newVersionCmd(s),
+	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

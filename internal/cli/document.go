@@ -13,10 +13,17 @@ import (
 const (
 	renderSchema  = "bulkhead.dev/render/v1"
 	reachSchema   = "bulkhead.dev/reach/v1"
+	assessSchema  = "bulkhead.dev/assess/v1"
 	versionSchema = "bulkhead.dev/version/v1"
 
 	cacheStatSchema  = "bulkhead.dev/cache-stat/v1"
 	cacheClearSchema = "bulkhead.dev/cache-clear/v1"
+
+	editSchema     = "bulkhead.dev/edit/v1"
+	clustersSchema = "bulkhead.dev/clusters/v1"
+	tenantsSchema  = "bulkhead.dev/tenants/v1"
+	initSchema     = "bulkhead.dev/init/v1"
+	importSchema   = "bulkhead.dev/tenant-import/v1"
 )
 
 // newRedactor makes the redactor of a run. With BULKHEAD_SALT set, equal secrets

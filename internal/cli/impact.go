@@ -315,7 +315,6 @@ func (x *comparison) changedSpokes() (out []review.Spoke, err error) {
 
 // compare renders two revisions, the second with the builds of the first.
 func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, error) {
-	f.twoSided = true
 	x := &comparison{}
 	var err error
 	if f.opts.ranged() && base == "" && head == "" {
@@ -329,16 +328,22 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 	if x.head, err = f.workspace.at(ctx, head); err != nil {
 		return nil, err
 	}
+	return x, f.between(ctx, x, base)
+}
+
+// between renders both sides of a comparison and compares them. Base is the revision that the user named for the first.
+func (f *fleet) between(ctx context.Context, x *comparison, base string) error {
+	f.twoSided = true
 	if err := f.reach(x.base.tree); err != nil {
-		return nil, err
+		return err
 	}
 	mapped, err := f.opts.sides(ctx, f.workspace, x.head.tree)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	x.spokes = mapped.spokes
 	if err := f.share(ctx, f.shard, []*tree.Tree{x.base.tree, x.head.tree}, mapped.before, mapped.after); err != nil {
-		return nil, err
+		return err
 	}
 	var beside *snapshot
 	if len(mapped.before)+len(mapped.after) == 0 {
@@ -350,20 +355,20 @@ func (f *fleet) compare(ctx context.Context, base, head string) (*comparison, er
 		err = f.renderBoth(ctx, x, base, mapped, nil)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := f.knowsVariables(x.before, x.after); err != nil {
-		return nil, err
+		return err
 	}
 	x.branch, x.stats = f.branch, f.stats
 	if x.files, err = changedFiles(x.base.tree, x.head.tree); err != nil {
-		return nil, fmt.Errorf("compare the files: %w", err)
+		return fmt.Errorf("compare the files: %w", err)
 	}
 	x.report = impact.Between(x.before, x.after, impact.Options{Files: x.files})
 	if x.after != nil {
 		f.tellNotes(x.after)
 	}
-	return x, nil
+	return nil
 }
 
 // renderBoth renders the two revisions; one of them may be without clusters. What is the same in beside, if that is given,

@@ -15,13 +15,9 @@ import (
 // TestCorporaRecalled holds, for real commits of public fleets, that an impact says with what earlier runs left behind what it
 // says without.
 func TestCorporaRecalled(t *testing.T) {
-	dir := os.Getenv("BULKHEAD_CORPORA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpora")
-	}
-	bundles, err := filepath.Glob(filepath.Join(dir, "*.bundle"))
-	if err != nil || len(bundles) == 0 {
-		t.Skipf("SKIPPED: no bundles in %s; set BULKHEAD_CORPORA to a folder of Git bundles of fleets", dir)
+	bundles, err := filepath.Glob(filepath.Join(corpora(t), "*.bundle"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, bundle := range bundles {
 		t.Run(strings.TrimSuffix(filepath.Base(bundle), ".bundle"), func(t *testing.T) {
@@ -32,6 +28,20 @@ func TestCorporaRecalled(t *testing.T) {
 			recalled(t, bundle)
 		})
 	}
+}
+
+// corpora is the folder of Git bundles of public fleets, beside this repository or where BULKHEAD_CORPORA says; without any
+// the test is skipped.
+func corpora(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("BULKHEAD_CORPORA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "corpora")
+	}
+	if bundles, err := filepath.Glob(filepath.Join(dir, "*.bundle")); err != nil || len(bundles) == 0 {
+		t.Skipf("SKIPPED: no bundles in %s; set BULKHEAD_CORPORA to a folder of Git bundles of fleets", dir)
+	}
+	return dir
 }
 
 // pairsOf is how many commits of a fleet are looked at.

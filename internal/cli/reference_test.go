@@ -26,8 +26,11 @@ const reference = "../../docs/reference"
 func TestReference(t *testing.T) {
 	pages := map[string][]byte{"commands.md": commandsPage()}
 	for name, doc := range map[string]any{
-		"render": &RenderDocument{}, "impact": &review.Review{}, "impact-part": &part.Part{}, "reach": &ReachDocument{}, "version": &VersionDocument{},
+		"render": &RenderDocument{}, "impact": &review.Review{}, "impact-part": &part.Part{}, "reach": &ReachDocument{}, "assess": &AssessDocument{}, "version": &VersionDocument{},
 		"cache-stat": &CacheStatDocument{}, "cache-clear": &CacheClearDocument{},
+		"edit": &EditDocument{}, "clusters": &ClustersDocument{}, "tenants": &TenantsDocument{},
+		"init":          &InitDocument{},
+		"tenant-import": &TenantImportDocument{},
 	} {
 		pages[name+".schema.json"] = schemaOf(t, name, doc)
 	}
@@ -66,7 +69,7 @@ func schemaOf(t *testing.T, name string, doc any) []byte {
 		}
 	}
 	r := &jsonschema.Reflector{ExpandedStruct: true, AllowAdditionalProperties: true, Mapper: written}
-	for _, dir := range []string{".", "../../object", "../../render", "../../impact", "../../impact/review", "../../impact/part", "../../impact/concern", "../../api/v1alpha1", "../../finding"} {
+	for _, dir := range []string{".", "../../object", "../../render", "../../impact", "../../impact/review", "../../impact/part", "../../impact/concern", "../../impact/history", "../../layout/shape", "../../layout/advice", "../../api/v1alpha1", "../../finding", "../../layout/adopt"} {
 		if err := r.AddGoComments("github.com/bulkhead-dev/bulkhead/internal/cli", dir); err != nil {
 			t.Fatal(err)
 		}
@@ -90,6 +93,8 @@ func schemaOf(t *testing.T, name string, doc any) []byte {
 // written are the schemas of types that write their JSON themselves.
 func written(t reflect.Type) *jsonschema.Schema {
 	switch t {
+	case reflect.TypeFor[json.RawMessage]():
+		return &jsonschema.Schema{Type: "object", Description: "a document of another schema"}
 	case reflect.TypeFor[Manifest]():
 		return &jsonschema.Schema{Type: "object", Description: "the content of the object, secret values replaced by \"[redacted hmac:...]\""}
 	case reflect.TypeFor[object.Edit]():

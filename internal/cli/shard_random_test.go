@@ -21,11 +21,11 @@ type mutation func(files map[string]string, a, b string, n int)
 // asked across them.
 var mutations = map[string]mutation{
 	"a base": func(f map[string]string, _, _ string, n int) {
-		edit(f, "apps/base/t000/deployment.yaml", "image:", fmt.Sprintf("image: registry.example/x:%d #", n))
+		reworded(f, "apps/base/t000/deployment.yaml", "image:", fmt.Sprintf("image: registry.example/x:%d #", n))
 	},
 	"an overlay": func(f map[string]string, _, _ string, _ int) { delete(f, "apps/overlays/staging/t000/resources.yaml") },
 	"a variable": func(f map[string]string, a, _ string, n int) {
-		edit(f, "clusters/"+a+"/cluster-vars.yaml", "region:", fmt.Sprintf("region: r%d #", n))
+		reworded(f, "clusters/"+a+"/cluster-vars.yaml", "region:", fmt.Sprintf("region: r%d #", n))
 	},
 	"a tenant": func(f map[string]string, a, _ string, _ int) { delete(f, "clusters/"+a+"/tenants.yaml") },
 	"a cluster": func(f map[string]string, a, _ string, _ int) {
@@ -101,7 +101,7 @@ spec: {rules: [gate/budget, variable-changed], scope: {clusters: {names: [` + a 
 	},
 }
 
-func edit(f map[string]string, file, from, to string) {
+func reworded(f map[string]string, file, from, to string) {
 	if text, ok := f[file]; ok {
 		f[file] = strings.Replace(text, from, to, 1)
 	}

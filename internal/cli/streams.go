@@ -19,6 +19,7 @@ type streams struct {
 	err      io.Writer     // the rest
 	colour   term.Colour   // of out
 	progress bool          // err is a terminal that can erase a line
+	doing    string        // what the progress is of; between renders only
 }
 
 func newStreams(stdout, stderr io.Writer) *streams {
@@ -63,7 +64,7 @@ func (s *streams) watch() (progress func(done, found int), erase func()) {
 		defer mu.Unlock()
 		if now := time.Now(); now.Sub(last) >= 100*time.Millisecond {
 			last, shown = now, true
-			_, _ = fmt.Fprintf(s.err, "\rrendering %d/%d appliers\x1b[K", done, found)
+			_, _ = fmt.Fprintf(s.err, "\r%srendering %d/%d appliers\x1b[K", s.doing, done, found)
 		}
 	}
 	return progress, func() {

@@ -63,6 +63,7 @@ type snapshot struct {
 	rev    string // as the user named it; "" for the files on disk
 	fork   bool   // rev is a branch, and this is where HEAD left it
 	commit string // 40 hexadecimal digits; "" for the files on disk
+	name   string // for files that are nowhere yet; "" for the others
 }
 
 // at opens a revision, or the files on disk when rev is "".
@@ -90,6 +91,8 @@ func (w *workspace) at(ctx context.Context, rev string) (*snapshot, error) {
 // label is what a snapshot is called in text.
 func (s *snapshot) label() string {
 	switch {
+	case s.name != "":
+		return s.name
 	case s.commit == "":
 		return "the files on disk"
 	case s.fork:
