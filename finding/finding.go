@@ -44,9 +44,43 @@ func Worst(a, b Severity) Severity {
 	return a
 }
 
+// Level says how bad a finding of isolation is, in finer steps than [Severity].
+type Level string
+
+// The levels, worst first.
+const (
+	Critical Level = "critical" // a cluster, the fleet or all of another tenant is taken over
+	High     Level = "high"     // another tenant's things are read, changed or denied, or a guard is lost in silence
+	Medium   Level = "medium"   // a defence is weakened, or more is hit than need be
+	Low      Level = "low"      // it wants tidying
+	Info     Level = "info"     // worth knowing
+)
+
+// Levels lists the levels, worst first.
+func Levels() []Level { return []Level{Critical, High, Medium, Low, Info} }
+
+// Rank orders levels, worst first: 0 for [Critical]; what is none of them comes last.
+func (l Level) Rank() int {
+	if i := slices.Index(Levels(), l); i >= 0 {
+		return i
+	}
+	return len(Levels())
+}
+
+// Severity of findings of that level.
+func (l Level) Severity() Severity {
+	switch l {
+	case Critical, High:
+		return Error
+	case Medium:
+		return Warning
+	}
+	return Note
+}
+
 // Rule is an entry of a catalogue: what findings of one ID have in common.
 type Rule struct {
-	// ID is lower case words with dashes, such as "pvc-deleted". It never changes its meaning.
+	// ID is lower case words with dashes, such as "pvc-deleted", or a group and a number, such as "IMP-001". It never changes its meaning.
 	ID string `json:"id"`
 	// Severity of its findings, unless one says otherwise.
 	Severity Severity `json:"severity"`
@@ -56,6 +90,17 @@ type Rule struct {
 	Why string `json:"why"`
 	// Hint is the cure, in the imperative.
 	Hint string `json:"hint"`
+	// Level of its findings, unless one says otherwise; empty for rules that have none.
+	Level Level `json:"level,omitempty" jsonschema:"enum=critical,enum=high,enum=medium,enum=low,enum=info"`
+}
+
+// Step is one step of a derivation: a fact, and where it is said.
+type Step struct {
+	// Message is one line without a full stop.
+	Message string `json:"message"`
+	// File as a slash path from the root of the repository, and line, from 1; zero when not known.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
 }
 
 // Finding is one thing to look at.
@@ -79,6 +124,10 @@ type Finding struct {
 	// when not known.
 	File string `json:"file,omitempty"`
 	Line int    `json:"line,omitempty"`
+	// Level is finer than Severity; empty for findings of rules without one.
+	Level Level `json:"level,omitempty" jsonschema:"enum=critical,enum=high,enum=medium,enum=low,enum=info"`
+	// Steps are the evidence: what follows from what, in order. The last one is what is found.
+	Steps []Step `json:"steps,omitempty"`
 	// Waived is the waiver that covers it; nil for none. A waived finding fails nothing.
 	Waived *Waived `json:"waived,omitempty"`
 }
@@ -99,7 +148,7 @@ type Waived struct {
 func (f *Finding) Open() bool { return f.Waived == nil }
 
 // Fingerprint is the same for the same finding in every run, and for nothing else: 32 hexadecimal
-// digits over rule, clusters, object, field and, for a finding without object, file and message.
+// digits over rule, clusters, object, field, the concern when it has a level and, for a finding without object, file and message.
 func (f *Finding) Fingerprint() string {
 	parts := []string{f.Rule, strings.Join(f.Clusters, ","), f.Field}
 	if f.Object != nil {
@@ -107,11 +156,14 @@ func (f *Finding) Fingerprint() string {
 	} else {
 		parts = append(parts, f.File, f.Message)
 	}
+	if f.Level != "" { // one object may be in the way of several tenants
+		parts = append(parts, f.Concern)
+	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
 	return hex.EncodeToString(sum[:16])
 }
 
-// Compare orders findings: open ones first, then the worst, then by rule, object, clusters and message.
+// Compare orders findings: open ones first, then the worst, then by rule, object, clusters, field, message and concern.
 func Compare(a, b *Finding) int {
 	waived := func(f *Finding) int {
 		if f.Open() {
@@ -126,7 +178,8 @@ func Compare(a, b *Finding) int {
 		return *f.Object
 	}
 	return cmp.Or(
-		cmp.Compare(waived(a), waived(b)), cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(a.Rule, b.Rule),
+		cmp.Compare(waived(a), waived(b)), cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(a.Level.Rank(), b.Level.Rank()), cmp.Compare(a.Rule, b.Rule),
 		id(a).Compare(id(b)), slices.Compare(a.Clusters, b.Clusters), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Message, b.Message),
+		cmp.Compare(a.Concern, b.Concern),
 	)
 }

@@ -146,6 +146,14 @@ func (a *Applier) Reads() tree.Trace { return a.reads }
 // applier's source puts together of several, be it read or not; false for other sources.
 func (a *Applier) Holds(file string) bool { return a.feeds != nil && a.feeds()[file] }
 
+// Tree is the source of a Kustomization at the revision that it follows; nil when it is not at hand, and for other kinds.
+func (a *Applier) Tree() *tree.Tree {
+	if a.opened == nil {
+		return nil
+	}
+	return a.opened.tree
+}
+
 // File is the slash path of the file, from the root of the applier's source, that
 // its i-th object (or held object) comes from: the resource's own file, or the
 // kustomization file of a generator. It is "" when that is not known. The first

@@ -20,12 +20,18 @@ var levels = [][]string{
 	{"finding/waiver"},
 	// the engines that render runs
 	{"render/chart", "render/release", "render/artifact", "render/resourceset"},
+	// what is on a cluster, who may do what there, how far a tenant gets, what is wrong with that
 	{"isolation/permission"},
+	{"isolation/builtin"},
+	{"isolation/estate"},
+	{"isolation/reach"},
+	{"isolation/rule"},
 	// what one thing means
 	{"tenant", "render", "isolation", "internal/fleetgen", "internal/fleetcase"},
 	// shapes, and the difference of two trees
 	{"layout/edit", "layout/adopt"},
 	{"layout", "layout/shape", "impact"},
+	{"isolation/survey"},
 	{"layout/advice", "layout/scaffold"},
 	// whose it is, why, how badly, whether it may; all of it in one value; which formats print
 	{"impact/concern", "impact/cause", "impact/risk", "impact/gate", "internal/fleetstory"},
@@ -61,7 +67,7 @@ var harmless = []string{
 // light folders must not reach heavy modules, not even through other packages: the
 // provider and the function that link them stay small.
 var (
-	light = []string{"tree", "object", "api", "phrase", "finding", "tenant", "isolation", "layout", "internal/terraform", "internal/crossplane"}
+	light = []string{"tree", "object", "api", "phrase", "finding", "tenant", "isolation/rule", "layout", "internal/terraform", "internal/crossplane"}
 	heavy = []string{"helm.sh/helm", "sigs.k8s.io/kustomize/api", "k8s.io/client-go"}
 )
 

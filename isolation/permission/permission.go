@@ -306,3 +306,15 @@ func allows(rule *rbacv1.PolicyRule, what *Request) bool {
 func matches(list []string, word string) bool {
 	return slices.Contains(list, "*") || slices.Contains(list, word)
 }
+
+// Rules are those of a ClusterRole, aggregated ones filled in; nil for one that is not there.
+func (c *Closure) Rules(clusterRole string) (out []rbacv1.PolicyRule) {
+	role := c.clusterRoles[clusterRole]
+	if role == nil {
+		return nil
+	}
+	for _, h := range role() {
+		out = append(out, h.rule)
+	}
+	return out
+}

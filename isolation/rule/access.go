@@ -1,0 +1,4 @@
+package rule
+
+// accessRules are about roles and bindings.
+func accessRules() []Rule { return nil }

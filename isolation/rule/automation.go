@@ -1,0 +1,4 @@
+package rule
+
+// automationRules are about image automation.
+func automationRules() []Rule { return nil }

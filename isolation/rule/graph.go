@@ -1,0 +1,4 @@
+package rule
+
+// graphRules are about the graph of appliers.
+func graphRules() []Rule { return nil }

@@ -1,0 +1,4 @@
+package rule
+
+// installationRules are about how Flux is installed on a cluster.
+func installationRules() []Rule { return nil }

@@ -1,0 +1,4 @@
+package rule
+
+// lifecycleRules are about how objects come and go.
+func lifecycleRules() []Rule { return nil }

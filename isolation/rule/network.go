@@ -1,0 +1,4 @@
+package rule
+
+// networkRules are about network and routing.
+func networkRules() []Rule { return nil }

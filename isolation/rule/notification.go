@@ -1,0 +1,4 @@
+package rule
+
+// notificationRules are about notifications.
+func notificationRules() []Rule { return nil }

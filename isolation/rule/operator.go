@@ -1,0 +1,4 @@
+package rule
+
+// operatorRules are about Flux Operator and generators of artifacts.
+func operatorRules() []Rule { return nil }

@@ -1,0 +1,4 @@
+package rule
+
+// quotaRules are about fair shares of a cluster.
+func quotaRules() []Rule { return nil }

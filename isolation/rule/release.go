@@ -1,0 +1,4 @@
+package rule
+
+// releaseRules are about Helm releases.
+func releaseRules() []Rule { return nil }

@@ -1,0 +1,4 @@
+package rule
+
+// remoteRules are about appliers that write to other clusters.
+func remoteRules() []Rule { return nil }
