@@ -38,7 +38,7 @@ func (f file) folder() string { return folder(path.Dir(f.path)) }
 // "internal/forge" for "internal/forge/github".
 func folder(dir string) string {
 	parts := strings.SplitN(dir, "/", 3)
-	if slices.Contains([]string{"internal", "cmd", "render", "finding", "layout", "impact", "report"}, parts[0]) && len(parts) > 1 {
+	if slices.Contains([]string{"internal", "cmd", "render", "finding", "isolation", "layout", "impact", "report"}, parts[0]) && len(parts) > 1 {
 		return parts[0] + "/" + parts[1]
 	}
 	return parts[0]

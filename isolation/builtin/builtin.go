@@ -3,7 +3,7 @@
 // One invariant: they are those of the newest patch of each minor version, word for word.
 package builtin
 
-//go:generate go run generate.go
+//go:generate go -C ../../tools/roles run . ../../isolation/builtin/roles
 
 import (
 	"embed"

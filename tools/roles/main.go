@@ -1,6 +1,4 @@
-//go:build ignore
-
-// Generate writes roles/1.N.json: the roles and bindings that Kubernetes 1.N makes when it starts, from its own module.
+// Roles writes 1.N.json into the folder that it is given: the roles and bindings that Kubernetes 1.N makes when it starts, from its own module.
 package main
 
 import (
@@ -22,15 +20,16 @@ var files = []string{
 }
 
 func main() {
+	dir := os.Args[1]
 	for _, v := range versions {
-		if err := generate(v); err != nil {
+		if err := generate(dir, v); err != nil {
 			fmt.Fprintln(os.Stderr, "generate:", err)
 			os.Exit(1)
 		}
 	}
 }
 
-func generate(version string) error {
+func generate(dir, version string) error {
 	out, err := exec.Command("go", "mod", "download", "-json", "k8s.io/kubernetes@"+version).Output()
 	if err != nil {
 		return fmt.Errorf("download Kubernetes %s: %w", version, err)
@@ -70,5 +69,5 @@ func generate(version string) error {
 		return err
 	}
 	minor := strings.Join(strings.Split(strings.TrimPrefix(version, "v"), ".")[:2], ".")
-	return os.WriteFile(filepath.Join("roles", minor+".json"), append(data, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(dir, minor+".json"), append(data, '\n'), 0o600)
 }
