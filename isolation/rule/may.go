@@ -1,0 +1,68 @@
+package rule
+
+import (
+	"slices"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/bulkhead-dev/bulkhead/finding"
+	"github.com/bulkhead-dev/bulkhead/isolation/estate"
+	"github.com/bulkhead-dev/bulkhead/isolation/permission"
+)
+
+// applierResources are the kinds that make a controller write: group and resource.
+func applierResources() [][2]string {
+	return [][2]string{{"kustomize.toolkit.fluxcd.io", "kustomizations"}, {"helm.toolkit.fluxcd.io", "helmreleases"}}
+}
+
+func request(verb, group, resource string) permission.Request {
+	return permission.Request{Verb: verb, Group: group, Resource: resource}
+}
+
+// mayAnywhere says whether a tenant may do something in one of its namespaces, and by which steps.
+func mayAnywhere(x *Context, p *estate.Compartment, what permission.Request) (steps []finding.Step, may bool) {
+	r := x.Reach(p)
+	for _, ns := range slices.Concat(p.Namespaces, p.FluxNamespaces) {
+		what.Namespace = ns
+		if steps, may = r.May(what); may {
+			return steps, true
+		}
+	}
+	return nil, false
+}
+
+// has says whether a list of a rule names a word, or all of them.
+func has(list []string, word string) bool {
+	return slices.Contains(list, rbacv1.VerbAll) || slices.Contains(list, word)
+}
+
+// covers says whether a rule allows one of the verbs on a resource, "pods" or "pods/exec", of any name.
+//
+// Source: Kubernetes v1.36, plugin/pkg/auth/authorizer/rbac, RuleAllows.
+func covers(r *rbacv1.PolicyRule, group, resource string, verbs ...string) bool {
+	if !has(r.APIGroups, group) || !slices.ContainsFunc(verbs, func(v string) bool { return has(r.Verbs, v) }) {
+		return false
+	}
+	if has(r.Resources, resource) {
+		return true
+	}
+	for i := range resource {
+		if resource[i] == '/' {
+			return slices.Contains(r.Resources, "*"+resource[i:])
+		}
+	}
+	return false
+}
+
+// reads reports whether a rule changes nothing.
+func reads(r *rbacv1.PolicyRule) bool {
+	for _, v := range r.Verbs {
+		if v != "get" && v != "list" && v != "watch" {
+			return false
+		}
+	}
+	return true
+}
+
+// writing are the verbs that change an object that is there.
+func writing() []string { return []string{"update", "patch", "delete", "deletecollection"} }
