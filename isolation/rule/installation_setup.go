@@ -169,7 +169,7 @@ func forgedArtifacts(x *Context, c *estate.Cluster) (out []Found) {
 	}
 	for _, p := range c.Compartments {
 		for _, verb := range []string{"patch", "update"} {
-			what := request(verb, "source.toolkit.fluxcd.io", "externalartifacts")
+			what := toDo(verb, "source.toolkit.fluxcd.io", "externalartifacts")
 			what.Subresource = "status"
 			steps, may := mayAnywhere(x, p, what)
 			if !may {
@@ -287,7 +287,7 @@ func operatorOpen(x *Context, c *estate.Cluster) (out []Found) {
 	level := finding.Medium
 	for _, p := range c.Compartments {
 		for _, kind := range []string{"resourcesets", "resourcesetinputproviders"} {
-			if _, may := mayAnywhere(x, p, request("create", "fluxcd.controlplane.io", kind)); may {
+			if _, may := mayAnywhere(x, p, toDo("create", "fluxcd.controlplane.io", kind)); may {
 				level = finding.Critical
 			}
 		}

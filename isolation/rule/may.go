@@ -15,24 +15,25 @@ func applierResources() [][2]string {
 	return [][2]string{{"kustomize.toolkit.fluxcd.io", "kustomizations"}, {"helm.toolkit.fluxcd.io", "helmreleases"}}
 }
 
-func request(verb, group, resource string) permission.Request {
+func toDo(verb, group, resource string) permission.Request {
 	return permission.Request{Verb: verb, Group: group, Resource: resource}
 }
 
-// mayAnywhere says whether a tenant may do something in one of its namespaces, and by which steps.
+// mayAnywhere says whether a tenant has a right in one of its namespaces, or in those of its Flux objects, and by which steps. That it reaches
+// everything by another fault is no right.
 func mayAnywhere(x *Context, p *estate.Compartment, what permission.Request) (steps []finding.Step, may bool) {
 	r := x.Reach(p)
 	for _, ns := range slices.Concat(p.Namespaces, p.FluxNamespaces) {
 		what.Namespace = ns
-		if steps, may = r.May(what); may {
+		if g, steps := r.Right(what); g != nil {
 			return steps, true
 		}
 	}
 	return nil, false
 }
 
-// has says whether a list of a rule names a word, or all of them.
-func has(list []string, word string) bool {
+// allowsWord says whether a list of a rule names a word, or all of them.
+func allowsWord(list []string, word string) bool {
 	return slices.Contains(list, rbacv1.VerbAll) || slices.Contains(list, word)
 }
 
@@ -40,10 +41,10 @@ func has(list []string, word string) bool {
 //
 // Source: Kubernetes v1.36, plugin/pkg/auth/authorizer/rbac, RuleAllows.
 func covers(r *rbacv1.PolicyRule, group, resource string, verbs ...string) bool {
-	if !has(r.APIGroups, group) || !slices.ContainsFunc(verbs, func(v string) bool { return has(r.Verbs, v) }) {
+	if !allowsWord(r.APIGroups, group) || !slices.ContainsFunc(verbs, func(v string) bool { return allowsWord(r.Verbs, v) }) {
 		return false
 	}
-	if has(r.Resources, resource) {
+	if allowsWord(r.Resources, resource) {
 		return true
 	}
 	for i := range resource {
@@ -54,8 +55,8 @@ func covers(r *rbacv1.PolicyRule, group, resource string, verbs ...string) bool 
 	return false
 }
 
-// reads reports whether a rule changes nothing.
-func reads(r *rbacv1.PolicyRule) bool {
+// onlyReads reports whether a rule changes nothing.
+func onlyReads(r *rbacv1.PolicyRule) bool {
 	for _, v := range r.Verbs {
 		if v != "get" && v != "list" && v != "watch" {
 			return false
@@ -66,3 +67,9 @@ func reads(r *rbacv1.PolicyRule) bool {
 
 // writing are the verbs that change an object that is there.
 func writing() []string { return []string{"update", "patch", "delete", "deletecollection"} }
+
+// everything reports whether a rule allows all there is.
+func everything(r *rbacv1.PolicyRule) bool {
+	all := func(list []string) bool { return slices.Contains(list, rbacv1.VerbAll) }
+	return all(r.Verbs) && all(r.APIGroups) && all(r.Resources) && len(r.ResourceNames) == 0
+}
