@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -120,7 +121,14 @@ func leadsFurther(x *Context, p *estate.Compartment) (out []Found) {
 	}
 	excess := r.Excess()
 	for i := range excess {
-		tell(&excess[i].Grant, excess[i].Steps, primitives)
+		if r.Own(excess[i].Principal) {
+			tell(&excess[i].Grant, excess[i].Steps, primitives)
+		}
+	}
+	for i := range excess { // who acts as others has what they have: one example will do
+		if len(out) == 0 {
+			tell(&excess[i].Grant, excess[i].Steps, primitives)
+		}
 	}
 	for _, ns := range p.Namespaces {
 		for _, t := range homePrimitives {
@@ -143,9 +151,9 @@ var sourceResources = map[string]string{ //nolint:gochecknoglobals // a constant
 
 func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 	r := x.Reach(p)
-	may := func(resource, ns, name string) []finding.Step {
+	may := func(resource, ns, name string, all bool) []finding.Step {
 		for _, verb := range []string{"patch", "update"} {
-			if _, steps := r.Right(permission.Request{Verb: verb, Group: "source.toolkit.fluxcd.io", Resource: resource, Subresource: "status", Namespace: ns, Name: name}); steps != nil {
+			if g, steps := r.Right(permission.Request{Verb: verb, Group: "source.toolkit.fluxcd.io", Resource: resource, Subresource: "status", Namespace: ns, Name: name}); g != nil && (all || !everything(&g.Rule)) {
 				return steps
 			}
 		}
@@ -157,7 +165,7 @@ func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 		if resource == "" || told[a.Source.Namespace] || a.Tenant == p.Tenant && a.As.Kind == estate.RunsAsAccount {
 			continue
 		}
-		if steps := may(resource, a.Source.Namespace, a.Source.Name); steps != nil {
+		if steps := may(resource, a.Source.Namespace, a.Source.Name, true); steps != nil {
 			told[a.Source.Namespace] = true
 			out = append(out, Found{
 				Message: fmt.Sprintf("tenant %s may write the status of %s %s/%s on cluster %s, from which %s applies", p.Tenant.Name, a.Source.Kind, a.Source.Namespace, a.Source.Name, p.Cluster.Name, a),
@@ -166,7 +174,7 @@ func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 		}
 	}
 	for _, ns := range p.Namespaces {
-		if steps := may("gitrepositories", ns, ""); steps != nil && !told[ns] {
+		if steps := may("gitrepositories", ns, "", false); steps != nil && !told[ns] {
 			out = append(out, Found{
 				Level:   finding.Low,
 				Message: fmt.Sprintf("tenant %s may write the status of sources in namespace %s of cluster %s, which only its own appliers use", p.Tenant.Name, ns, p.Cluster.Name),
@@ -177,27 +185,41 @@ func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 	return out
 }
 
-// ownFences tells of each kind in each namespace once.
+// ownFences tells of each namespace once: one role opens all of its fences.
 func ownFences(x *Context, p *estate.Compartment) (out []Found) {
-	r, told := x.Reach(p), map[string]bool{}
+	r := x.Reach(p)
+	fences, steps := map[string][]string{}, map[string][]finding.Step{}
 	for _, o := range p.Cluster.Objects {
 		ns := o.ID.Namespace
 		if o.Is("", "Namespace") {
 			ns = o.ID.Name
 		}
-		key := ns + "/" + o.ID.Kind + "." + o.ID.Group
-		if o.Tenant != nil || !o.Guard() && !estate.FluxGroup(o.ID.Group) || told[key] || !p.Owns(ns) {
+		if o.Tenant != nil || !o.Guard() && !estate.FluxGroup(o.ID.Group) || !p.Owns(ns) {
 			continue
 		}
 		for _, verb := range []string{"delete", "patch", "update"} {
-			g, steps := r.Right(onNamespace(p.Cluster, o, verb))
-			if g == nil {
-				continue
+			if g, how := r.Right(onNamespace(p.Cluster, o, verb)); g != nil {
+				fences[ns] = append(fences[ns], o.ID.Kind+" "+o.ID.Name)
+				if steps[ns] == nil {
+					steps[ns] = how
+				}
+				break
 			}
-			told[key] = true
-			out = append(out, Found{Message: fmt.Sprintf("tenant %s may %s %s %s of the platform in namespace %s of cluster %s", p.Tenant.Name, verb, o.ID.Kind, o.ID.Name, ns, p.Cluster.Name), Object: o, Steps: steps})
-			break
 		}
+	}
+	for _, ns := range p.Namespaces {
+		if len(fences[ns]) == 0 {
+			continue
+		}
+		slices.Sort(fences[ns])
+		f := Found{
+			Message: fmt.Sprintf("tenant %s may change or delete what fences it in in namespace %s of cluster %s: %s", p.Tenant.Name, ns, p.Cluster.Name, phrase.List(slices.Compact(fences[ns]), 5)),
+			Object:  p.Cluster.Namespace(ns), Steps: steps[ns],
+		}
+		if f.Object == nil {
+			f.ID = &object.ID{Kind: "Namespace", Name: ns}
+		}
+		out = append(out, f)
 	}
 	return out
 }

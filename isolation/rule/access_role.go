@@ -118,7 +118,13 @@ func impersonates(c *estate.Cluster, b *bound, r *rbacv1.PolicyRule) bool {
 		return false
 	}
 	if b.namespace == "" {
+		if b.role.Name == "admin" || b.role.Name == "edit" {
+			return false // RBC-003
+		}
 		return slices.ContainsFunc([]string{"users", "groups", "uids", "serviceaccounts"}, func(s string) bool { return allowsWord(r.Resources, s) })
+	}
+	if b.role.Kind == "ClusterRole" && (b.role.Name == "admin" || b.role.Name == "edit") {
+		return false // that it holds there at all is told of by RBC-006
 	}
 	// In a namespace there are accounts only.
 	return allowsWord(r.Resources, "serviceaccounts") && !slices.Contains(b.tenants, c.Owner(b.namespace))
@@ -135,6 +141,8 @@ func wildcard(_ *Context, c *estate.Cluster, b *bound) []Found {
 		switch {
 		case len(r.APIGroups) > 0 && !slices.ContainsFunc(r.APIGroups, func(g string) bool { return !estate.FluxGroup(g) }):
 			continue // RBC-010 and RBC-011
+		case everything(r):
+			where = "everything"
 		case star(r.APIGroups):
 			where = "all API groups"
 		case star(r.Verbs):

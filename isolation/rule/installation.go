@@ -216,7 +216,7 @@ func mayNest(x *Context, c *estate.Cluster) bool {
 	}
 	for _, p := range c.Compartments {
 		for _, kind := range applierResources() {
-			if _, may := mayAnywhere(x, p, toDo("create", kind[0], kind[1])); may {
+			if reachesAnywhere(x, p, toDo("create", kind[0], kind[1])) {
 				return true
 			}
 		}

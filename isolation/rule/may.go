@@ -32,6 +32,16 @@ func mayAnywhere(x *Context, p *estate.Compartment, what permission.Request) (st
 	return nil, false
 }
 
+// reachesAnywhere is mayAnywhere by whatever way.
+func reachesAnywhere(x *Context, p *estate.Compartment, what permission.Request) bool {
+	r := x.Reach(p)
+	return slices.ContainsFunc(slices.Concat(p.Namespaces, p.FluxNamespaces), func(ns string) bool {
+		what.Namespace = ns
+		_, may := r.May(what)
+		return may
+	})
+}
+
 // allowsWord says whether a list of a rule names a word, or all of them.
 func allowsWord(list []string, word string) bool {
 	return slices.Contains(list, rbacv1.VerbAll) || slices.Contains(list, word)
