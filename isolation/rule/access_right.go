@@ -194,7 +194,7 @@ func ownFences(x *Context, p *estate.Compartment) (out []Found) {
 		if o.Is("", "Namespace") {
 			ns = o.ID.Name
 		}
-		if o.Tenant != nil || !o.Guard() && !estate.FluxGroup(o.ID.Group) || !p.Owns(ns) {
+		if o.Tenant != nil || !p.Owns(ns) || !o.Guard() && !estate.FluxGroup(o.ID.Group) {
 			continue
 		}
 		for _, verb := range []string{"delete", "patch", "update"} {

@@ -260,15 +260,16 @@ func identityFlags(k *estate.Controller) []string {
 	return nil
 }
 
-func noIdentity(_ *Context, c *estate.Cluster) []Found {
+func noIdentity(x *Context, c *estate.Cluster) []Found {
 	if len(served(c)) == 0 || !runsFlux(c) {
 		return nil
 	}
 	var out []Found
+	nest := mayNest(x, c)
 	for _, f := range startedAs(lack(c, identityFlags), func(names string, flags []string) string {
 		return fmt.Sprintf("%s of cluster %s lends its own identity to objects that name no account: it has no %s", names, c.Name, strings.Join(flags, ", "))
 	}) {
-		if strings.Contains(f.Message, kubeconfigFlag) {
+		if nest && strings.Contains(f.Message, kubeconfigFlag) {
 			f.Level = finding.Critical
 		}
 		out = append(out, f)

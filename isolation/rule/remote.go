@@ -26,9 +26,8 @@ func remoteRules() []Rule {
 				Hint: "let the platform set spec.kubeConfig, and keep kubeconfigs out of namespaces where tenants make appliers",
 			},
 			Boundary: true, Source: remoteSource,
-			Unless:  "the cluster behind it is the tenant's alone",
-			object:  ownKubeconfig,
-			applier: kubeconfigAtHand,
+			Unless: "the cluster behind it is the tenant's alone",
+			object: choosesCluster,
 		},
 		{
 			Rule: finding.Rule{
@@ -63,28 +62,24 @@ func applierObject(o *estate.Object) bool {
 	return o.Is("kustomize.toolkit.fluxcd.io", estate.KustomizationKind) || o.Is("helm.toolkit.fluxcd.io", estate.HelmReleaseKind)
 }
 
-func ownKubeconfig(_ *Context, o *estate.Object) []Found {
-	if o.Tenant == nil || !applierObject(o) || o.At("spec", "kubeConfig") == nil {
+func choosesCluster(x *Context, o *estate.Object) []Found {
+	if !applierObject(o) || o.At("spec", "kubeConfig") == nil {
 		return nil
 	}
-	return one(Found{Message: fmt.Sprintf("%s %s of tenant %s says itself which cluster it writes to", o.ID.Kind, o.ID.Name, o.Tenant.Name), Field: "spec.kubeConfig"})
-}
-
-// kubeconfigAtHand finds kubeconfigs of the platform where a tenant may make appliers that name them.
-func kubeconfigAtHand(x *Context, a *estate.Applier) []Found {
-	if a.Author != nil || !aims(a) || a.Object == nil {
-		return nil
+	if o.Tenant != nil {
+		return one(Found{Message: fmt.Sprintf("%s %s of tenant %s says itself which cluster it writes to", o.ID.Kind, o.ID.Name, o.Tenant.Name), Field: "spec.kubeConfig"})
 	}
-	host := a.Home.Owner(a.Namespace)
+	host := o.Cluster.Owner(o.ID.Namespace)
 	if host == nil {
 		return nil
 	}
+	// A kubeconfig of the platform lies where a tenant may make appliers that name it.
 	for _, kind := range applierResources() {
 		what := toDo("create", kind[0], kind[1])
-		what.Namespace = a.Namespace
+		what.Namespace = o.ID.Namespace
 		if g, steps := x.Reach(host).Right(what); g != nil {
 			return one(Found{
-				Message: fmt.Sprintf("the kubeconfig of %s is in namespace %s, where tenant %s may create %s", a, a.Namespace, host.Tenant.Name, kind[1]),
+				Message: fmt.Sprintf("the kubeconfig of %s %s is in namespace %s, where tenant %s may create %s", o.ID.Kind, o.ID.Name, o.ID.Namespace, host.Tenant.Name, kind[1]),
 				Field:   "spec.kubeConfig", Tenant: host.Tenant, Steps: steps,
 			})
 		}

@@ -5,8 +5,10 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 )
 
@@ -29,15 +31,7 @@ func (s *surveyor) controllers(c *estate.Cluster) {
 	if d := s.out.Declared[c.Name]; d != nil {
 		for _, k := range c.Controllers {
 			if k.Name == estate.KustomizeController {
-				l := &d.Spec.Lockdown
-				if l.DefaultServiceAccount != "" {
-					k.Args = append(slices.Clip(k.Args), "--default-service-account="+l.DefaultServiceAccount)
-				}
-				for flag, on := range map[string]*bool{"--no-cross-namespace-refs": l.NoCrossNamespaceRefs, "--no-remote-bases": l.NoRemoteBases} {
-					if on != nil {
-						k.Args = append(slices.Clip(k.Args), flag+"="+map[bool]string{true: "true", false: "false"}[*on])
-					}
-				}
+				k.Args = append(slices.Clip(k.Args), declared(&d.Spec.Lockdown)...)
 			}
 		}
 	}
@@ -51,6 +45,24 @@ func (s *surveyor) controllers(c *estate.Cluster) {
 		}
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Name), slices.Index(order, b.Name)), cmp.Compare(shard(a), shard(b)), cmp.Compare(a.Object.ID.Name, b.Object.ID.Name))
 	})
+}
+
+// declared are the flags that a Cluster document says kustomize-controller has.
+func declared(l *v1alpha1.Lockdown) (args []string) {
+	if l.DefaultServiceAccount != "" {
+		args = append(args, "--default-service-account="+l.DefaultServiceAccount)
+	}
+	for _, f := range []struct {
+		flag string
+		on   *bool
+	}{
+		{"--no-cross-namespace-refs", l.NoCrossNamespaceRefs}, {"--no-remote-bases", l.NoRemoteBases}, {"--feature-gates=StrictPostBuildSubstitutions", l.StrictPostBuildSubstitutions},
+	} {
+		if f.on != nil {
+			args = append(args, f.flag+"="+strconv.FormatBool(*f.on))
+		}
+	}
+	return args
 }
 
 var versionTag = regexp.MustCompile(`^v?\d+\.\d+\.\d+`)
