@@ -1,11 +1,16 @@
 package rule
 
 import (
+	"slices"
+
 	"github.com/bulkhead-dev/bulkhead/finding"
 )
 
 // networkRules are about who may talk to whom, and who answers for a host.
-func networkRules() []Rule {
+func networkRules() []Rule { return slices.Concat(policyRules(), hostRules(), entryRules()) }
+
+// policyRules are about connections between pods.
+func policyRules() []Rule {
 	return []Rule{
 		{
 			Rule: finding.Rule{
@@ -30,6 +35,12 @@ func networkRules() []Rule {
 			Source:   "Kubernetes v1.36: NetworkPolicy; Cilium v1.18 and Calico v3.30: their own policies",
 			object:   policyOpens,
 		},
+	}
+}
+
+// hostRules are about the hosts that requests from outside are for.
+func hostRules() []Rule {
+	return []Rule{
 		{
 			Rule: finding.Rule{
 				ID: "NET-003", Level: finding.High, Title: "Two claim one host",
@@ -52,6 +63,12 @@ func networkRules() []Rule {
 			Source:      "Kubernetes v1.36: Ingress; Gateway API v1.4: hostnames of routes and listeners",
 			compartment: hostsOutside,
 		},
+	}
+}
+
+// entryRules are about the ways into a namespace and out of it.
+func entryRules() []Rule {
+	return []Rule{
 		{
 			Rule: finding.Rule{
 				ID: "NET-005", Level: finding.High, Title: "An Ingress configures its controller",

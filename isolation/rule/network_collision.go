@@ -198,22 +198,21 @@ func tell(claims []*hostClaim, worst map[*hostClaim]collision) (out []Found) {
 	told := map[key]bool{}
 	for _, claim := range claims {
 		c, ok := worst[claim]
-		if k := (key{claim.object, claim.host}); !ok || told[k] {
+		k := key{claim.object, claim.host}
+		if !ok || told[k] {
 			continue
-		} else {
-			told[k] = true
 		}
+		told[k] = true
 		o := claim.object
 		f := Found{Object: o, Tenant: o.Tenant, Field: claim.field}
 		steps := []finding.Step{{Message: fmt.Sprintf("%s of tenant %s claims %s on cluster %s", brief(o), o.Tenant.Name, legible(claim.host), o.Cluster.Name)}}
-		switch {
-		case c.rival == nil:
+		if c.rival == nil {
 			f.Message = fmt.Sprintf("%s of tenant %s claims %s, which the contract of tenant %s names", brief(o), o.Tenant.Name, legible(claim.host), c.owner.Name)
 			steps = append(steps, finding.Step{
 				Message: fmt.Sprintf("the contract of tenant %s names it, and that of tenant %s does not, or less", c.owner.Name, o.Tenant.Name),
 				File:    c.owner.Document.At("spec.contract.hosts").File, Line: c.owner.Document.At("spec.contract.hosts").Line,
 			})
-		default:
+		} else {
 			who, r := "the platform", c.rival.object
 			if r.Tenant != nil {
 				who = "tenant " + r.Tenant.Name

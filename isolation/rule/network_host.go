@@ -215,7 +215,7 @@ func (r *hostReader) istio() {
 }
 
 var (
-	traefikHost   = regexp.MustCompile("\\b(?:HostSNI|HostHeader|Host)\\(([^)]*)\\)")
+	traefikHost   = regexp.MustCompile(`\b(?:HostSNI|HostHeader|Host)\(([^)]*)\)`)
 	traefikRegexp = regexp.MustCompile(`\bHost(?:SNI)?Regexp\(`)
 	traefikName   = regexp.MustCompile("[`\"']([^`\"']+)[`\"']")
 )
