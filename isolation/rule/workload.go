@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"sync"
 
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
@@ -9,6 +10,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
+	"github.com/bulkhead-dev/bulkhead/object"
 )
 
 // workloadRules are about what pods may do on their nodes, in whose name they run, and what they are made of.
@@ -40,15 +42,45 @@ func workloadRules() []Rule {
 	}
 }
 
-// evaluator has the checks of Pod Security. Its error is one of their table, which is Kubernetes' own.
-func evaluator(x *Context) policy.Evaluator {
-	return once(x, "pod security", func() policy.Evaluator {
+// podChecks are the checks of Pod Security, and what they said of a content: the same pods are on many clusters.
+type podChecks struct {
+	policy.Evaluator
+	said sync.Map // of podQuestion: the answer
+}
+
+type podQuestion struct {
+	body *object.Body
+	at   api.LevelVersion
+}
+
+func podChecksOf(x *Context) *podChecks {
+	return once(x, "pod security", func() *podChecks {
 		e, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
-		if err != nil {
-			return nil
+		if err != nil { // of their table, which is Kubernetes' own
+			return &podChecks{}
 		}
-		return e
+		return &podChecks{Evaluator: e}
 	})
+}
+
+// faults are what a pod breaks a level by, "" for nothing, and whether that is known.
+func (c *podChecks) faults(p pod, at api.LevelVersion) (string, bool) {
+	type answer struct {
+		faults string
+		known  bool
+	}
+	key := podQuestion{p.object.Body(), at}
+	if v, ok := c.said.Load(key); ok {
+		a, _ := v.(answer)
+		return a.faults, a.known
+	}
+	var a answer
+	if template, ok := p.decode(); ok && c.Evaluator != nil {
+		result := policy.AggregateCheckResults(c.EvaluatePod(at, &template.ObjectMeta, &template.Spec))
+		a = answer{result.ForbiddenDetail(), true}
+	}
+	c.said.Store(key, a)
+	return a.faults, a.known
 }
 
 // podSecurityOf is the level that pods of a tenant may not break in a namespace. What an inferred tenant may have is not known: the level that
@@ -103,16 +135,14 @@ func podSecurityBroken(x *Context, o *estate.Object) []Found {
 	if level == api.LevelPrivileged {
 		return nil
 	}
-	template, ok := of.decode()
-	checks := evaluator(x)
-	if !ok || checks == nil {
+	faults, known := podChecksOf(x).faults(of, api.LevelVersion{Level: level, Version: podSecurityVersion(o.Cluster)})
+	switch {
+	case !known:
 		return one(Found{Field: of.at, Unproven: true, Message: fmt.Sprintf("%s cannot be read as a pod, so whether it keeps to %s is not known", brief(o), level)})
+	case faults != "":
+		return one(Found{Field: of.at, Message: fmt.Sprintf("%s of tenant %s breaks the Pod Security level %s: %s", brief(o), o.Tenant.Name, level, legibleUpTo(faults, 400))})
 	}
-	result := policy.AggregateCheckResults(checks.EvaluatePod(api.LevelVersion{Level: level, Version: podSecurityVersion(o.Cluster)}, &template.ObjectMeta, &template.Spec))
-	if result.Allowed {
-		return nil
-	}
-	return one(Found{Field: of.at, Message: fmt.Sprintf("%s of tenant %s breaks the Pod Security level %s: %s", brief(o), o.Tenant.Name, level, legibleUpTo(result.ForbiddenDetail(), 400))})
+	return nil
 }
 
 // strictness orders the levels, the loosest first.
