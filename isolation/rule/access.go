@@ -21,8 +21,8 @@ const rbacSource = "Kubernetes v1.36, plugin/pkg/auth/authorizer/rbac, and its \
 // accessRules are about roles and bindings.
 func accessRules() []Rule { return slices.Concat(bindingRules(), roleRules(), rightRules()) }
 
-// bound is a binding of a cluster.
-type bound struct {
+// roleBinding is a binding of a cluster.
+type roleBinding struct {
 	object *estate.Object
 	// namespace that it holds in; "" for all.
 	namespace string
@@ -36,12 +36,12 @@ type bound struct {
 }
 
 // String is the binding and its role.
-func (b *bound) String() string {
+func (b *roleBinding) String() string {
 	return fmt.Sprintf("%s %s with %s %s", b.object.ID.Kind, strings.TrimPrefix(b.namespace+"/"+b.object.ID.Name, "/"), b.role.Kind, b.role.Name)
 }
 
 // told is a finding about the binding for each of its tenants.
-func (b *bound) told(level finding.Level, message func(tenant string) string) (out []Found) {
+func (b *roleBinding) told(level finding.Level, message func(tenant string) string) (out []Found) {
 	for _, p := range b.tenants {
 		out = append(out, Found{Level: level, Message: message(p.Tenant.Name), Object: b.object, Tenant: p.Tenant})
 	}
@@ -50,7 +50,7 @@ func (b *bound) told(level finding.Level, message func(tenant string) string) (o
 
 // access is who is bound to what on a cluster.
 type access struct {
-	bindings []*bound
+	bindings []*roleBinding
 	roots    map[string]bool // ClusterRoles that Kubernetes has
 	accounts map[estate.Account][]*estate.Compartment
 	fluxes   map[string][]*estate.Compartment // by the namespace of accounts
@@ -77,20 +77,20 @@ func accessOf(x *Context, c *estate.Cluster) *access {
 		for _, o := range c.Kind(rbacv1.GroupName, "ClusterRoleBinding") {
 			var b rbacv1.ClusterRoleBinding
 			if o.Into(&b) {
-				a.add(c, &bound{object: o, role: b.RoleRef, subjects: b.Subjects})
+				a.add(c, &roleBinding{object: o, role: b.RoleRef, subjects: b.Subjects})
 			}
 		}
 		for _, o := range c.Kind(rbacv1.GroupName, "RoleBinding") {
 			var b rbacv1.RoleBinding
 			if o.Into(&b) {
-				a.add(c, &bound{object: o, namespace: o.ID.Namespace, role: b.RoleRef, subjects: b.Subjects})
+				a.add(c, &roleBinding{object: o, namespace: o.ID.Namespace, role: b.RoleRef, subjects: b.Subjects})
 			}
 		}
 		return a
 	})
 }
 
-func (a *access) add(c *estate.Cluster, b *bound) {
+func (a *access) add(c *estate.Cluster, b *roleBinding) {
 	roles := c.Get(object.ID{Group: rbacv1.GroupName, Kind: b.role.Kind, Namespace: map[bool]string{true: b.namespace}[b.role.Kind == "Role"], Name: b.role.Name})
 	b.known = len(roles) > 0 || b.role.Kind == "ClusterRole" && a.roots[b.role.Name]
 	if b.role.Kind == "ClusterRole" {
@@ -154,7 +154,7 @@ func subject(s rbacv1.Subject) string {
 }
 
 // eachBinding asks about the bindings of a cluster one by one.
-func eachBinding(ask func(x *Context, c *estate.Cluster, b *bound) []Found) func(*Context, *estate.Cluster) []Found {
+func eachBinding(ask func(x *Context, c *estate.Cluster, b *roleBinding) []Found) func(*Context, *estate.Cluster) []Found {
 	return func(x *Context, c *estate.Cluster) (out []Found) {
 		for _, b := range accessOf(x, c).bindings {
 			out = append(out, ask(x, c, b)...)

@@ -59,7 +59,7 @@ func bindingRules() []Rule {
 	}
 }
 
-func clusterWide(_ *Context, c *estate.Cluster, b *bound) []Found {
+func clusterWide(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	if b.namespace != "" || b.known && !slices.ContainsFunc(b.rules, beyondDiscovery) {
 		return nil
 	}
@@ -87,7 +87,7 @@ func beyondDiscovery(r rbacv1.PolicyRule) bool {
 	return slices.ContainsFunc(r.Resources, func(s string) bool { return !strings.HasPrefix(s, "self") })
 }
 
-func everybody(_ *Context, c *estate.Cluster, b *bound) []Found {
+func everybody(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	groups := []string{"system:authenticated", "system:unauthenticated", "system:serviceaccounts", "system:masters"}
 	var named []string
 	for _, s := range b.subjects {
@@ -111,7 +111,7 @@ func everybody(_ *Context, c *estate.Cluster, b *bound) []Found {
 	return one(Found{Level: level, Message: fmt.Sprintf("%s on cluster %s names %s, which every account is in", b, c.Name, strings.Join(named, ", ")), Object: b.object, Field: "subjects"})
 }
 
-func foreigner(x *Context, c *estate.Cluster, b *bound) (out []Found) {
+func foreigner(x *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
 	host := c.Owner(b.namespace)
 	if host == nil {
 		return nil
@@ -139,7 +139,7 @@ func foreigner(x *Context, c *estate.Cluster, b *bound) (out []Found) {
 	return out
 }
 
-func dangling(x *Context, c *estate.Cluster, b *bound) (out []Found) {
+func dangling(x *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
 	host := c.Owner(b.namespace)
 	if !b.known && (host != nil || len(b.tenants) > 0) {
 		f := Found{Message: fmt.Sprintf("%s on cluster %s: nobody brings that role", b, c.Name), Object: b.object, Field: "roleRef"}

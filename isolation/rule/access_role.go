@@ -71,7 +71,7 @@ func roleRules() []Rule {
 }
 
 // raises looks for verbs that are said by name. Who may do everything is told of by RBC-002, RBC-003 and RBC-005.
-func raises(_ *Context, c *estate.Cluster, b *bound) []Found {
+func raises(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	if len(b.tenants) == 0 {
 		return nil
 	}
@@ -113,7 +113,7 @@ func escalates(c *estate.Cluster, r *rbacv1.PolicyRule) bool {
 }
 
 // impersonates reports whether a rule lets its holder act as others than the accounts of the tenant's own namespace.
-func impersonates(c *estate.Cluster, b *bound, r *rbacv1.PolicyRule) bool {
+func impersonates(c *estate.Cluster, b *roleBinding, r *rbacv1.PolicyRule) bool {
 	if !allowsWord(r.Verbs, "impersonate") && !slices.ContainsFunc(r.Verbs, func(v string) bool { return strings.HasPrefix(v, "impersonate:") }) {
 		return false
 	}
@@ -130,7 +130,7 @@ func impersonates(c *estate.Cluster, b *bound, r *rbacv1.PolicyRule) bool {
 	return allowsWord(r.Resources, "serviceaccounts") && !slices.Contains(b.tenants, c.Owner(b.namespace))
 }
 
-func wildcard(_ *Context, c *estate.Cluster, b *bound) []Found {
+func wildcard(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	if len(b.tenants) == 0 {
 		return nil
 	}
@@ -160,7 +160,7 @@ func wildcard(_ *Context, c *estate.Cluster, b *bound) []Found {
 }
 
 // administrator looks for what only the platform should write in a namespace.
-func administrator(_ *Context, c *estate.Cluster, b *bound) (out []Found) {
+func administrator(_ *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
 	host := c.Owner(b.namespace)
 	if host == nil || !slices.Contains(b.tenants, host) {
 		return nil
@@ -253,7 +253,7 @@ func widens(o *estate.Object, rules []rbacv1.PolicyRule) finding.Level {
 	return level
 }
 
-func nests(_ *Context, c *estate.Cluster, b *bound) (out []Found) {
+func nests(_ *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
 	host := c.Owner(b.namespace)
 	if host == nil || host.Tenant.Inferred || !slices.Contains(b.tenants, host) {
 		return nil

@@ -150,8 +150,8 @@ func startField(o *estate.Object) string {
 	return "spec.cluster"
 }
 
-// unseen is what a rule says of controllers that Git does not show.
-func unseen(c *estate.Cluster, names ...string) []Found {
+// notShown is what a rule says of controllers that Git does not show.
+func notShown(c *estate.Cluster, names ...string) []Found {
 	var missing []string
 	for _, name := range names {
 		if c.Controller(name) == nil {
@@ -183,7 +183,7 @@ func crossNamespace(_ *Context, c *estate.Cluster) []Found {
 			out[i].Level = finding.High
 		}
 	}
-	return append(out, unseen(c, estate.KustomizeController)...)
+	return append(out, notShown(c, estate.KustomizeController)...)
 }
 
 func noDefaultAccount(x *Context, c *estate.Cluster) []Found {
@@ -204,7 +204,7 @@ func noDefaultAccount(x *Context, c *estate.Cluster) []Found {
 			out[i].Level = finding.Medium
 		}
 	}
-	return append(out, unseen(c, estate.KustomizeController)...)
+	return append(out, notShown(c, estate.KustomizeController)...)
 }
 
 // mayNest reports whether a tenant may make appliers on a cluster, or has one that names no account.
@@ -236,7 +236,7 @@ func remoteBases(_ *Context, c *estate.Cluster) []Found {
 	})
 	return append(startedAs(list, func(names string, _ []string) string {
 		return fmt.Sprintf("%s of cluster %s fetches bases from repositories that nobody listed", names, c.Name)
-	}), unseen(c, estate.KustomizeController)...)
+	}), notShown(c, estate.KustomizeController)...)
 }
 
 const kubeconfigFlag = "--default-kubeconfig-service-account"
@@ -274,7 +274,7 @@ func noIdentity(x *Context, c *estate.Cluster) []Found {
 		}
 		out = append(out, f)
 	}
-	return append(out, unseen(c, estate.KustomizeController)...)
+	return append(out, notShown(c, estate.KustomizeController)...)
 }
 
 func insecureFlags(_ *Context, c *estate.Cluster) []Found {

@@ -72,7 +72,7 @@ func operatorOpen(x *Context, c *estate.Cluster) (out []Found) {
 	k := c.Controller(estate.FluxOperator)
 	if k == nil {
 		if len(c.Kind("fluxcd.controlplane.io", "FluxInstance")) > 0 && level == finding.Critical {
-			out = append(out, unseen(c, estate.FluxOperator)...)
+			out = append(out, notShown(c, estate.FluxOperator)...)
 		}
 		return out
 	}

@@ -68,7 +68,7 @@ func openPods(_ *Context, c *estate.Cluster) (out []Found) {
 			continue
 		}
 		if k.Object.Is("fluxcd.controlplane.io", "FluxInstance") {
-			if on, set := k.Object.At("spec", "cluster", "networkPolicy").(bool); set && !on && !seen[k.Object] && !otherPolicies(c, k.Account.Namespace) {
+			if on, set := k.Object.At("spec", "cluster", "networkPolicy").(bool); set && !on && !seen[k.Object] && !unreadPolicies(c, k.Account.Namespace) {
 				seen[k.Object] = true
 				out = append(out, Found{Message: fmt.Sprintf("FluxInstance %s of cluster %s makes no NetworkPolicies", k.Object.ID.Name, c.Name), Object: k.Object, Field: "spec.cluster.networkPolicy"})
 			}
@@ -85,11 +85,11 @@ func openPods(_ *Context, c *estate.Cluster) (out []Found) {
 			out = append(out, Found{Message: fmt.Sprintf("%s of cluster %s %s", k.Name, c.Name, reason), Object: k.Object})
 		}
 	}
-	return append(out, unseen(c, estate.SourceController)...)
+	return append(out, notShown(c, estate.SourceController)...)
 }
 
-// otherPolicies reports whether policies fence a namespace in that are of a kind which is not read.
-func otherPolicies(c *estate.Cluster, namespace string) bool {
+// unreadPolicies reports whether policies fence a namespace in that are of a kind which is not read.
+func unreadPolicies(c *estate.Cluster, namespace string) bool {
 	for _, gk := range [][2]string{
 		{"cilium.io", "CiliumNetworkPolicy"}, {"cilium.io", "CiliumClusterwideNetworkPolicy"}, {"projectcalico.org", "NetworkPolicy"}, {"projectcalico.org", "GlobalNetworkPolicy"},
 		{"crd.projectcalico.org", "NetworkPolicy"}, {"crd.projectcalico.org", "GlobalNetworkPolicy"}, {"policy.networking.k8s.io", "AdminNetworkPolicy"}, {"networking.k8s.io", "NetworkPolicy"},
@@ -131,9 +131,9 @@ func (p *fluxPod) open(c *estate.Cluster) string {
 	return ""
 }
 
-// otherFences is otherPolicies without the kind that is read.
+// otherFences is unreadPolicies without the kind that is read.
 func otherFences(c *estate.Cluster, namespace string) bool {
-	return otherPolicies(c, namespace) && !slices.ContainsFunc(c.Kind("networking.k8s.io", "NetworkPolicy"), func(o *estate.Object) bool {
+	return unreadPolicies(c, namespace) && !slices.ContainsFunc(c.Kind("networking.k8s.io", "NetworkPolicy"), func(o *estate.Object) bool {
 		return o.Tenant == nil && o.ID.Namespace == namespace
 	})
 }
