@@ -123,6 +123,7 @@ func unreviewed(_ *Context, c *estate.Cluster) (out []Found) {
 					Object: a.Object, ID: applierID(a), Tenant: a.Tenant, File: fileOfSource(a, r.Path), Field: "spec.path",
 					Message: fmt.Sprintf("%s reads %s, a link to %s outside of its source, which Flux refuses", a, r.Path, clipped(target)),
 				})
+				break
 			}
 		}
 	}

@@ -121,19 +121,19 @@ func globalDecryption(x *Context, p *estate.Compartment) (out []Found) {
 			Unproven: true, Message: fmt.Sprintf("%s, and Git does not show the flags of %s: it may decrypt with a key of its own", asks, estate.KustomizeController),
 		})
 	}
-	say := func(level finding.Level, unproven bool, format string, args ...any) {
-		out = append(out, Found{Level: level, Unproven: unproven, Object: k.Object, Message: asks + ", and " + fmt.Sprintf(format, args...)})
+	say := func(unproven bool, field, format string, args ...any) {
+		out = append(out, Found{Unproven: unproven, Object: k.Object, Field: field, Message: asks + ", and " + fmt.Sprintf(format, args...)})
 	}
 	if name, _ := k.Flag("--sops-age-secret"); name != "" {
-		say("", false, "%s has the key of Secret %s for all (--sops-age-secret)", k.Name, clipped(name))
+		say(false, "args[--sops-age-secret]", "%s has the key of Secret %s for all (--sops-age-secret)", k.Name, clipped(name))
 	}
 	if slices.Contains(k.Env, "VAULT_TOKEN") {
-		say("", false, "%s offers its VAULT_TOKEN to whatever address a file names", k.Name)
+		say(false, "env[VAULT_TOKEN]", "%s offers its VAULT_TOKEN to whatever address a file names", k.Name)
 	}
 	if flag, _ := k.Flag("--default-decryption-service-account"); flag == "" {
 		account := pickOne(p.Cluster.Get(object.ID{Kind: "ServiceAccount", Namespace: k.Account.Namespace, Name: k.Account.Name}))
 		if account != nil && identityOf(account) != "" {
-			say("", true, "%s has a cloud identity, of which Git does not say whether it may decrypt (--default-decryption-service-account is not set)", k.Name)
+			say(true, "args[--default-decryption-service-account]", "%s has a cloud identity, of which Git does not say whether it may decrypt (--default-decryption-service-account is not set)", k.Name)
 		}
 	}
 	return out
@@ -179,6 +179,7 @@ func reachableKeys(x *Context, c *estate.Cluster) (out []Found) {
 					Object: a.Object, ID: applierID(a), Tenant: tenantOf(a.Tenant, t), Field: field,
 					Message: fmt.Sprintf("%s of %s and %s of %s decrypt with the same key, %s", a, who(a.Tenant), other, who(t), id),
 				})
+				break
 			}
 		}
 		if first[id][a.Tenant] != nil {

@@ -43,6 +43,7 @@ func sharedCredentials(_ *Context, c *estate.Cluster) (out []Found) {
 			}
 		}
 	}
+	told := map[*estate.Object]bool{}
 	for _, origin := range slices.Sorted(maps.Keys(users)) {
 		of := users[origin]
 		if len(of) < 2 {
@@ -50,6 +51,10 @@ func sharedCredentials(_ *Context, c *estate.Cluster) (out []Found) {
 		}
 		tenants := slices.SortedFunc(maps.Keys(of), func(a, b *estate.Tenant) int { return cmp.Compare(a.Name, b.Name) })
 		for i, t := range tenants {
+			if told[of[t]] {
+				continue
+			}
+			told[of[t]] = true
 			other := tenants[(i+1)%len(tenants)]
 			name, _, _ := strings.Cut(origin, "\x00")
 			out = append(out, Found{
