@@ -63,8 +63,17 @@ func TestWild(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*", "", true}, {"a*c", "abc", true}, {"a*c", "abcd", false}, {"a*b*c", "a-b-c", true},
-		{"a*b*c", "a-c", false}, {"ab*ba", "aba", false}, {"", "", true}, {"", "a", false},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"a*", "ab", true},
+		{"*", "", true},
+		{"a*c", "abc", true},
+		{"a*c", "abcd", false},
+		{"a*b*c", "a-b-c", true},
+		{"a*b*c", "a-c", false},
+		{"ab*ba", "aba", false},
+		{"", "", true},
+		{"", "a", false},
 	} {
 		if got := wild(c.pattern, c.text); got != c.want {
 			t.Errorf("wild(%q, %q) is %v", c.pattern, c.text, got)

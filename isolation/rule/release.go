@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"slices"
+
 	"github.com/bulkhead-dev/bulkhead/finding"
 )
 
@@ -8,7 +10,10 @@ import (
 const helmSource = "helm-controller v1.6.4 HelmRelease v2"
 
 // releaseRules are about Helm releases.
-func releaseRules() []Rule {
+func releaseRules() []Rule { return slices.Concat(releasePlaceRules(), releaseChartRules()) }
+
+// releasePlaceRules are those about where a release and its objects go.
+func releasePlaceRules() []Rule {
 	return []Rule{
 		{
 			Rule: finding.Rule{
@@ -54,6 +59,12 @@ func releaseRules() []Rule {
 			Static: "two objects are compared",
 			Source: "helm-controller v1.6.4, internal/release ShortenName", cluster: sharedReleases,
 		},
+	}
+}
+
+// releaseChartRules are those about namespaces, charts and drift.
+func releaseChartRules() []Rule {
+	return []Rule{
 		{
 			Rule: finding.Rule{
 				ID: "HLM-006", Level: finding.High, Title: "A tenant's release makes a namespace",

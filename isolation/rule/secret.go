@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"slices"
+
 	"github.com/bulkhead-dev/bulkhead/finding"
 )
 
@@ -8,7 +10,10 @@ import (
 const decryptor = "kustomize-controller v1.9.5 internal/decryptor; SOPS v3.13.2"
 
 // secretRules are about secrets, who may open them, and cloud identities.
-func secretRules() []Rule {
+func secretRules() []Rule { return slices.Concat(keyRules(), credentialRules()) }
+
+// keyRules are those about keys, and about what is not encrypted.
+func keyRules() []Rule {
 	return []Rule{
 		{
 			Rule: finding.Rule{
@@ -49,6 +54,12 @@ func secretRules() []Rule {
 			Static: "the cluster does not know how a Secret was kept in Git",
 			Source: "Flux guide on secrets; " + decryptor, object: plainSecret,
 		},
+	}
+}
+
+// credentialRules are those about credentials, identities and files.
+func credentialRules() []Rule {
+	return []Rule{
 		{
 			Rule: finding.Rule{
 				ID: "SEC-005", Level: finding.High, Title: "One credential is in the hands of several tenants",

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/phrase"
 )
@@ -49,7 +50,11 @@ func plainSecret(x *Context, o *estate.Object) []Found {
 	}
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
-	return one(Found{Message: fmt.Sprintf("%s has %s in plain text in Git: %s", o.ID, phrase.Count(len(keys), "value"), clipped(phrase.List(keys, 4)))})
+	found := Found{Message: fmt.Sprintf("%s has %s in plain text in Git: %s", o.ID, phrase.Count(len(keys), "value"), clipped(phrase.List(keys, 4)))}
+	if !slices.ContainsFunc(keys, func(k string) bool { return !isYAML(k) }) {
+		found.Level = finding.Low // values of charts, which kustomize's generators keep in Secrets
+	}
+	return one(found)
 }
 
 // plainValue reports whether a value is neither empty nor encrypted nor public.

@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"slices"
+
 	"github.com/bulkhead-dev/bulkhead/finding"
 )
 
@@ -11,7 +13,10 @@ const sourceGroup = "source.toolkit.fluxcd.io"
 const sourceController = "source-controller v1.9.5"
 
 // sourceRules are about sources and what proves where they are from.
-func sourceRules() []Rule {
+func sourceRules() []Rule { return slices.Concat(provenanceRules(), transportRules()) }
+
+// provenanceRules are those about what is followed, and what proves it.
+func provenanceRules() []Rule {
 	return []Rule{
 		{
 			Rule: finding.Rule{
@@ -38,7 +43,7 @@ func sourceRules() []Rule {
 				Why:  "Without spec.verify, whoever can write to the registry or the forge decides what is applied. For the cluster's own sync that is everything.",
 				Hint: "sign releases, and set spec.verify with the identity that signs",
 			},
-			Unless: "it is the hub itself, whose commits are reviewed, or a tenant's Git repository, which feeds its own compartment only",
+			Unless: "it is the hub itself, whose commits are reviewed, or a tenant's Git repository, which feeds its own compartment only; charts are low",
 			Static: "whether a cluster is production is not known to its API server",
 			Source: sourceController + " spec.verify", cluster: unverifiedSources,
 		},
@@ -50,6 +55,12 @@ func sourceRules() []Rule {
 			},
 			Source: sourceController + " spec.verify", object: weakVerification,
 		},
+	}
+}
+
+// transportRules are those about addresses and repositories.
+func transportRules() []Rule {
+	return []Rule{
 		{
 			Rule: finding.Rule{
 				ID: "SRC-005", Level: finding.High, Title: "A source is fetched without protection, or from where it must not be",

@@ -129,7 +129,8 @@ func unreviewedRef(_ *Context, o *estate.Object) []Found {
 	return one(found)
 }
 
-// unverifiedSources finds artifacts of production without a signature. Of Git repositories, those of the platform count.
+// unverifiedSources finds artifacts of production without a signature. Of Git repositories, those of the platform count. What names a digest or a commit
+// is told by it.
 func unverifiedSources(x *Context, c *estate.Cluster) (out []Found) {
 	if !c.Production {
 		return nil
@@ -137,12 +138,15 @@ func unverifiedSources(x *Context, c *estate.Cluster) (out []Found) {
 	for _, s := range fedSources(x, c) {
 		kind := s.object.ID.Kind
 		git := kind == "GitRepository" && s.applier.Tenant == nil
-		if !git && kind != "OCIRepository" || s.object.At("spec", "verify") != nil {
+		if !git && kind != "OCIRepository" || s.object.At("spec", "verify") != nil || s.object.Text("spec", "ref", "digest")+s.object.Text("spec", "ref", "commit") != "" {
 			continue
 		}
 		found := Found{
 			Object: s.object, Cluster: c, Tenant: s.applier.Tenant, Field: "spec.verify",
 			Message: fmt.Sprintf("%s, which feeds %s in production, is not verified", s.object.ID, s.applier),
+		}
+		if s.applier.Kind == estate.HelmReleaseKind {
+			found.Level = finding.Low // a chart of a vendor who may not sign
 		}
 		if id := s.object.ID; id.Namespace == c.FluxNamespace && ownSync(s.applier) {
 			found.Level = finding.High

@@ -7,12 +7,12 @@ import (
 )
 
 func TestUsesIn(t *testing.T) {
-	got := usesIn([]byte("a: ${one}\nb: ${two:=x}\nc: $${three}\n---\nkustomize.toolkit.fluxcd.io/substitute: disabled\nd: ${four}\n---\ne: ${five:?m} ${six/a/b} ${7} ${} ${"))
+	got := usesIn([]byte("kind: A\na: ${one}\nb: ${two:=x}\nc: $${three}\n---\nkustomize.toolkit.fluxcd.io/substitute: disabled\nd: ${four}\n---\ne: ${five:?m} ${six/a/b} ${7} ${} ${"))
 	want := []variableUse{
-		{Name: "one", Line: 1},
-		{Name: "two", Operator: ":=", Default: "x", Line: 2},
-		{Name: "five", Operator: ":?", Default: "m", Line: 8},
-		{Name: "six", Line: 8},
+		{Name: "one", Line: 2, Manifest: true},
+		{Name: "two", Operator: ":=", Default: "x", Line: 3, Manifest: true},
+		{Name: "five", Operator: ":?", Default: "m", Line: 9},
+		{Name: "six", Line: 9},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

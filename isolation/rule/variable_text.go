@@ -21,6 +21,8 @@ type variableUse struct {
 	// Operator before the default: "", ":-", ":=", ":?" and the like.
 	Operator, Default string
 	Line              int
+	// Manifest is true in a document that is an object: others reach the cluster in the text of one, or in base64, where nothing is substituted.
+	Manifest bool
 }
 
 // variableText is ${NAME} with what may follow, and the dollar before it that makes it plain text.
@@ -28,7 +30,7 @@ type variableUse struct {
 // Source: fluxcd/pkg/envsubst v1.7.1.
 var variableText = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-=?+])([^}]*))?[^}]*\}`)
 
-var documentEnd = []byte("\n---")
+var documentEnd = []byte("\n---") //nolint:gochecknoglobals // a constant
 
 // variableUses are those of the YAML files that the build of an applier has read, in the order of the files.
 func variableUses(x *Context, a *estate.Applier) (out []variableUse) {
@@ -59,13 +61,15 @@ func usesIn(data []byte) (out []variableUse) {
 		return nil
 	}
 	line := 1
+	const kind = "kind:"
 	for doc := range bytes.SplitSeq(data, documentEnd) {
 		if !bytes.Contains(doc, []byte("kustomize.toolkit.fluxcd.io/substitute: disabled")) {
+			manifest := bytes.HasPrefix(doc, []byte(kind)) || bytes.Contains(doc, []byte("\n"+kind))
 			for _, m := range variableText.FindAllSubmatchIndex(doc, -1) {
 				if bytes.HasPrefix(doc[m[0]:], []byte("$$")) {
 					continue
 				}
-				u := variableUse{Name: string(doc[m[2]:m[3]]), Line: line + bytes.Count(doc[:m[0]], []byte("\n"))}
+				u := variableUse{Name: string(doc[m[2]:m[3]]), Manifest: manifest, Line: line + bytes.Count(doc[:m[0]], []byte("\n"))}
 				if m[4] >= 0 {
 					u.Operator, u.Default = string(doc[m[4]:m[5]]), string(doc[m[6]:m[7]])
 				}
@@ -78,10 +82,10 @@ func usesIn(data []byte) (out []variableUse) {
 }
 
 var (
-	// production is what a default that points at production has in it.
-	production = regexp.MustCompile(`(?i)(^|[^a-z])prod(uction)?([^a-z]|$)`)
+	// production is a default that points at production.
+	production = regexp.MustCompile(`(?i)^["']?prod(uction)?([^a-z].*)?$`)
 	// tellsApart are names of variables that tell clusters apart.
-	tellsApart = regexp.MustCompile(`(?i)(^|_)(env|environment|stage|tier|cluster|cluster_name|region|domain)(_|$)`)
+	tellsApart = regexp.MustCompile(`(?i)(^|_)(env|environment|stage|tier|cluster|cluster_name|region|domain)$`)
 )
 
 // unsafeVariables finds variables without a value, and defaults that stand for another cluster.
@@ -102,7 +106,7 @@ func unsafeVariables(x *Context, a *estate.Applier) []Found {
 	seen := map[variableUse]bool{}
 	for _, u := range variableUses(x, a) {
 		once := u
-		if once.Line = 0; seen[once] {
+		if once.Line = 0; seen[once] || !u.Manifest {
 			continue
 		}
 		seen[once] = true
