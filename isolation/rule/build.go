@@ -42,11 +42,11 @@ func buildRules() []Rule {
 		{
 			Rule: finding.Rule{
 				ID: "KUS-004", Level: finding.Medium, Title: "The files that are applied are not those that were reviewed",
-				Why:  "Submodules and links bring files that no commit of the repository shows: what is applied changes without a review.",
+				Why:  "Submodules bring files of other repositories: what was reviewed there, and by whom, nothing here says.",
 				Hint: "commit the files, or give the other repository a source of its own; say what to leave out in spec.ignore",
 			},
 			Unless: "the submodule is the same team's, and only documents are in it",
-			Source: "source-controller v1.9.5 GitRepository", cluster: unreviewed,
+			Source: "source-controller v1.9.5 GitRepository", object: unreviewed,
 		},
 		{
 			Rule: finding.Rule{

@@ -104,50 +104,17 @@ func whose(t *estate.Tenant) string {
 }
 
 // unreviewed finds what puts files into a source that its commits do not show.
-func unreviewed(_ *Context, c *estate.Cluster) (out []Found) {
-	for _, o := range c.Kind(sourceGroup, "GitRepository") {
-		if on, _ := o.At("spec", "recurseSubmodules").(bool); on {
-			out = append(out, Found{
-				Object: o, Tenant: o.Tenant, Field: "spec.recurseSubmodules",
-				Message: fmt.Sprintf("%s takes in the submodules of its repository, whose files its commits do not show", o.ID),
-			})
-		}
+func unreviewed(_ *Context, o *estate.Object) []Found {
+	if !o.Is(sourceGroup, "GitRepository") {
+		return nil
 	}
-	for _, a := range c.Appliers {
-		if a.Tenant == nil || a.Files == nil {
-			continue
-		}
-		for _, r := range a.Reads {
-			if target := linkOut(a, r); target != "" {
-				out = append(out, Found{
-					Object: a.Object, ID: applierID(a), Tenant: a.Tenant, File: fileOfSource(a, r.Path), Field: "spec.path",
-					Message: fmt.Sprintf("%s reads %s, a link to %s outside of its source, which Flux refuses", a, r.Path, clipped(target)),
-				})
-				break
-			}
-		}
+	if on, _ := o.At("spec", "recurseSubmodules").(bool); !on {
+		return nil
 	}
-	return out
-}
-
-// linkOut is the target of a link that leads out of the source; "" for other reads.
-func linkOut(a *estate.Applier, r tree.Read) string {
-	if r.Hash.IsZero() {
-		return ""
-	}
-	e, err := a.Files.Stat(r.Path)
-	if err != nil || e.Mode != tree.Symlink {
-		return ""
-	}
-	data, err := a.Files.ReadFile(r.Path)
-	target := string(data)
-	if err != nil || target == "" {
-		return ""
-	}
-	if to := path.Join(path.Dir(r.Path), target); strings.HasPrefix(target, "/") || to == ".." || strings.HasPrefix(to, "../") {
-		return target
-	}
-	return ""
+	return one(Found{
+		Field:   "spec.recurseSubmodules",
+		Message: fmt.Sprintf("%s takes in the submodules of its repository: its commits name them, and do not show their files", o.ID),
+	})
 }
 
 func applierID(a *estate.Applier) *object.ID {
