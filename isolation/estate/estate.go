@@ -21,8 +21,6 @@ type Estate struct {
 	Hub []string
 	// Files of the repository under review; nil when they are not at hand.
 	Files *tree.Tree
-	// RepositoryName is the HOST/PATH of a URL by which repositories are told apart, as in Hub and [Source.Repository].
-	RepositoryName func(url string) string
 	// Declared are the Cluster documents, by name.
 	Declared map[string]*v1alpha1.Cluster
 }

@@ -57,16 +57,8 @@ type pushed struct {
 	branch     string
 }
 
-// repositoryName is the name of a repository by its URL; "" when there is none, or nobody says how.
-func repositoryName(x *Context, url string) string {
-	if x.RepositoryName == nil {
-		return ""
-	}
-	return x.RepositoryName(url)
-}
-
 // pushTarget resolves an automation; nil for other objects.
-func pushTarget(x *Context, o *estate.Object) *pushed {
+func pushTarget(o *estate.Object) *pushed {
 	if !o.Is("image.toolkit.fluxcd.io", "ImageUpdateAutomation") {
 		return nil
 	}
@@ -77,7 +69,7 @@ func pushTarget(x *Context, o *estate.Object) *pushed {
 	p.objects = o.Cluster.Get(p.source)
 	branch := ""
 	if len(p.objects) > 0 {
-		p.repository = repositoryName(x, p.objects[0].Text("spec", "url"))
+		p.repository = repositoryOf(p.objects[0].Text("spec", "url"))
 		branch = p.objects[0].Text("spec", "ref", "branch")
 	}
 	p.branch = cmp.Or(o.Text("spec", "git", "push", "branch"), o.Text("spec", "git", "checkout", "ref", "branch"), branch)
@@ -85,7 +77,7 @@ func pushTarget(x *Context, o *estate.Object) *pushed {
 }
 
 func pushesToHub(x *Context, o *estate.Object) []Found {
-	p := pushTarget(x, o)
+	p := pushTarget(o)
 	if p == nil {
 		return nil
 	}
@@ -101,12 +93,12 @@ func pushesToHub(x *Context, o *estate.Object) []Found {
 		return one(Found{Message: fmt.Sprintf("%s pushes to GitRepository %s, which is not in Git", name, p.source.Name), Field: "spec.sourceRef", Tenant: owner, Unproven: true})
 	}
 	for _, source := range p.objects {
-		if slices.Contains(x.Hub, repositoryName(x, source.Text("spec", "url"))) {
+		if slices.Contains(x.Hub, repositoryOf(source.Text("spec", "url"))) {
 			return one(Found{Message: fmt.Sprintf("%s pushes to %s, which is the hub", name, p.repository), Field: "spec.sourceRef", Tenant: owner})
 		}
 		key := source.Text("spec", "secretRef", "name")
 		for _, other := range o.Cluster.Kind("source.toolkit.fluxcd.io", "GitRepository") {
-			if key != "" && other.ID.Namespace == source.ID.Namespace && other.Text("spec", "secretRef", "name") == key && slices.Contains(x.Hub, repositoryName(x, other.Text("spec", "url"))) {
+			if key != "" && other.ID.Namespace == source.ID.Namespace && other.Text("spec", "secretRef", "name") == key && slices.Contains(x.Hub, repositoryOf(other.Text("spec", "url"))) {
 				return one(Found{Message: fmt.Sprintf("%s pushes by the credentials in Secret %s, which open the hub, too", name, key), Field: "spec.sourceRef", Tenant: owner})
 			}
 		}
@@ -140,7 +132,7 @@ func followed(x *Context) map[string]*estate.Applier {
 }
 
 func pushesToProduction(x *Context, o *estate.Object) []Found {
-	p := pushTarget(x, o)
+	p := pushTarget(o)
 	if p == nil || p.repository == "" || p.branch == "" {
 		return nil
 	}
@@ -155,7 +147,7 @@ func pushesToProduction(x *Context, o *estate.Object) []Found {
 }
 
 func wideAutomation(x *Context, o *estate.Object) (out []Found) {
-	p := pushTarget(x, o)
+	p := pushTarget(o)
 	if p == nil {
 		return nil
 	}

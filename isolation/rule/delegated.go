@@ -170,7 +170,7 @@ func replicated(x *Context, c *estate.Cluster) (out []Found) {
 	for _, kind := range []string{"ClusterPolicy", "Policy"} {
 		for _, o := range c.Kind("kyverno.io", kind) {
 			if o.Tenant == nil {
-				out = append(out, generated(x, c, o)...)
+				out = append(out, cloned(x, c, o)...)
 			}
 		}
 	}
@@ -182,8 +182,8 @@ func replicated(x *Context, c *estate.Cluster) (out []Found) {
 	return out
 }
 
-// generated looks at what Kyverno copies, and by what it knows where to.
-func generated(x *Context, c *estate.Cluster, o *estate.Object) (out []Found) {
+// cloned looks at what Kyverno copies, and by what it knows where to.
+func cloned(x *Context, c *estate.Cluster, o *estate.Object) (out []Found) {
 	for i, rule := range estate.List(o.Body().Map(), "spec", "rules") {
 		generate, _ := rule["generate"].(map[string]any)
 		if generate == nil {

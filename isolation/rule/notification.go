@@ -3,15 +3,12 @@ package rule
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/object"
-	"github.com/bulkhead-dev/bulkhead/tenant"
 )
 
 const notificationGroup = "notification.toolkit.fluxcd.io"
@@ -59,35 +56,17 @@ func internalProvider(_ *Context, o *estate.Object) (out []Found) {
 	}
 	for _, field := range []string{"address", "proxy"} {
 		text := o.Text("spec", field)
-		if host := hostOf(text); host != "" && innerHost(host) {
-			out = append(out, Found{Message: fmt.Sprintf("Provider %s of tenant %s sends events to %s", o.ID.Name, o.Tenant.Name, host), Field: "spec." + field})
+		if !strings.Contains(text, "://") {
+			continue // the name of a project or of a queue
+		}
+		if why := inside(hostOf(text)); why != "" {
+			out = append(out, Found{Message: fmt.Sprintf("Provider %s of tenant %s sends events to %s: %s", o.ID.Name, o.Tenant.Name, clipped(hostOf(text)), why), Field: "spec." + field})
 		}
 	}
 	if o.Text("spec", "address") == "" && o.Text("spec", "secretRef", "name") != "" {
 		out = append(out, Found{Message: fmt.Sprintf("Provider %s of tenant %s takes its address from a Secret", o.ID.Name, o.Tenant.Name), Field: "spec.secretRef", Unproven: true})
 	}
 	return out
-}
-
-// hostOf is the host of an address; "" for one that has none, such as the name of a project.
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-}
-
-// innerHost reports whether a host is one of the cluster, of its machines or of a private network.
-func innerHost(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		ip = ip.Unmap()
-		return ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsUnspecified()
-	}
-	if !strings.Contains(host, ".") { // the search path of the pod, or an address as one number
-		return true
-	}
-	return slices.ContainsFunc([]string{".svc", ".cluster.local", ".local", ".internal", ".localhost", ".lan"}, func(suffix string) bool { return strings.HasSuffix(host, suffix) })
 }
 
 // unsigned are the types of Receivers that look at no signature and at no token of a request.
@@ -170,7 +149,7 @@ func listener(c *estate.Cluster, alert *estate.Object) *estate.Tenant {
 			return p.Tenant
 		}
 		for _, o := range list {
-			label := cmp.Or(o.Labels()[tenant.LabelTenant], o.Labels()["toolkit.fluxcd.io/tenant"])
+			label := o.Labels()["toolkit.fluxcd.io/tenant"]
 			if o.Tenant == p.Tenant || label == p.Tenant.Name || label == "" && (o.ID.Name == p.Tenant.Name || strings.HasPrefix(o.ID.Name, p.Tenant.Name+"-")) {
 				return p.Tenant
 			}

@@ -61,17 +61,3 @@ func TestShapes(t *testing.T) {
 		Find(NewContext(&estate.Estate{Clusters: []*estate.Cluster{c}, Tenants: []*estate.Tenant{tenant}}), nil)
 	}
 }
-
-// TestInnerHost: what only the cluster, its machines and its network answer to.
-func TestInnerHost(t *testing.T) {
-	for address, want := range map[string]bool{
-		"https://hooks.example.com/x": false, "https://8.8.8.8/": false, "https://[2001:4860:4860::8888]/": false, "acme-project": false,
-		"http://169.254.169.254/": true, "http://[::ffff:10.0.0.1]/": true, "https://user@127.0.0.1:443/": true, "http://[::1]/": true, "http://2852039166/": true,
-		"http://gateway.monitoring.svc/": true, "http://gateway.monitoring.svc.cluster.local.:9090": true, "http://metadata.google.internal/": true, "http://LOCALHOST/": true,
-	} {
-		host := hostOf(address)
-		if got := host != "" && innerHost(host); got != want {
-			t.Errorf("%s: %v", address, got)
-		}
-	}
-}
