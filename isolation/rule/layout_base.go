@@ -18,6 +18,7 @@ type promoted struct {
 	what       string // "the version of chart podinfo"
 	kind, name string // of the object that says it
 	image      string // without tag; "" for what is no image
+	word       string // of a patch that sets it; "" for any
 	level      finding.Level
 	line       int
 }
@@ -78,8 +79,8 @@ func sides(appliers []*estate.Applier) (production, others []*estate.Applier) {
 // promotes are the things in a manifest that are promoted.
 func promotes(m *manifest) (out []promoted) {
 	kind, name := m.kind(), m.name()
-	add := func(level finding.Level, what string, line int) {
-		out = append(out, promoted{what: what, kind: kind, name: name, level: level, line: line})
+	add := func(level finding.Level, what, word string, line int) {
+		out = append(out, promoted{what: what, kind: kind, name: name, word: word, level: level, line: line})
 	}
 	text := func(fields ...string) string {
 		v := estate.At(m.content, fields...)
@@ -97,25 +98,25 @@ func promotes(m *manifest) (out []promoted) {
 		return kustomized(m)
 	case m.group() == "helm.toolkit.fluxcd.io" && kind == estate.HelmReleaseKind:
 		if text("spec", "chart", "spec", "version") != "" {
-			add(finding.High, "the version of chart "+text("spec", "chart", "spec", "chart"), m.line("spec", "chart", "spec", "version"))
+			add(finding.High, "the version of chart "+text("spec", "chart", "spec", "chart"), "version", m.line("spec", "chart", "spec", "version"))
 		}
 	case m.group() == "source.toolkit.fluxcd.io":
 		for _, field := range []string{"tag", "semver", "digest", "commit"} {
 			if text("spec", "ref", field) != "" {
-				add(finding.High, "the "+field+" of "+kind+" "+name, m.line("spec", "ref", field))
+				add(finding.High, "the "+field+" of "+kind+" "+name, "ref", m.line("spec", "ref", field))
 			}
 		}
 	case m.group() == "apiextensions.k8s.io":
-		add(finding.High, "the definition "+name, m.line())
+		add(finding.High, "the definition "+name, "", m.line())
 	case m.group() == "rbac.authorization.k8s.io":
-		add(finding.Medium, kind+" "+name, m.line())
+		add(finding.Medium, kind+" "+name, "", m.line())
 	case m.group() == "apps" || m.group() == "batch" || m.group() == "" && kind == "Pod":
 		if text("spec", "replicas") != "" {
-			add(finding.Medium, "the replicas of "+kind+" "+name, m.line("spec", "replicas"))
+			add(finding.Medium, "the replicas of "+kind+" "+name, "replicas", m.line("spec", "replicas"))
 		}
 		for _, image := range imagesBelow(m.content, 0) {
 			if base := bare(image); base != image && !strings.Contains(image, "${") {
-				out = append(out, promoted{what: "the image of " + kind + " " + name, kind: kind, name: name, image: base, level: finding.High, line: m.line("spec")})
+				out = append(out, promoted{what: "the image of " + kind + " " + name, kind: kind, name: name, image: base, word: "image", level: finding.High, line: m.line("spec")})
 			}
 		}
 	}
@@ -126,12 +127,12 @@ func promotes(m *manifest) (out []promoted) {
 func kustomized(m *manifest) (out []promoted) {
 	for _, i := range estate.List(m.content, "images") {
 		if name := estate.Text(i, "name"); name != "" && (i["newTag"] != nil || i["digest"] != nil) {
-			out = append(out, promoted{what: "the tag of image " + name, image: name, level: finding.High, line: m.line("images")})
+			out = append(out, promoted{what: "the tag of image " + name, image: name, word: "image", level: finding.High, line: m.line("images")})
 		}
 	}
 	for _, r := range estate.List(m.content, "replicas") {
 		if name := estate.Text(r, "name"); name != "" {
-			out = append(out, promoted{what: "the replicas of " + name, name: name, level: finding.Medium, line: m.line("replicas")})
+			out = append(out, promoted{what: "the replicas of " + name, name: name, word: "replicas", level: finding.Medium, line: m.line("replicas")})
 		}
 	}
 	return out
@@ -175,7 +176,7 @@ func overlaid(x *Context, appliers, others []*estate.Applier, p *promoted) bool 
 		}
 		own := false
 		for _, file := range alone(x, a, others) {
-			if slices.ContainsFunc(manifestsOf(x, file), func(m *manifest) bool { return setBy(m, p) }) {
+			if slices.ContainsFunc(manifestsOf(x, file), func(m *manifest) bool { return setBy(x, file, m, p) }) {
 				own = true
 				break
 			}
@@ -196,7 +197,7 @@ func flux(a *estate.Applier, p *promoted) bool {
 	}
 	for i := range a.Kustomization.Spec.Patches {
 		patch := &a.Kustomization.Spec.Patches[i]
-		if t := patch.Target; t != nil && aims(t.Kind, t.Name, p) || t == nil && mentions(patch.Patch, p) {
+		if t := patch.Target; t != nil && aims(t.Kind, t.Name, p) && strings.Contains(patch.Patch, p.word) || t == nil && mentions(patch.Patch, p) {
 			return true
 		}
 	}
@@ -220,28 +221,48 @@ func alone(x *Context, a *estate.Applier, others []*estate.Applier) []string {
 }
 
 // setBy says whether a manifest of an overlay sets the thing: a patch of the object, or a kustomization file that names it.
-func setBy(m *manifest, p *promoted) bool {
+func setBy(x *Context, file string, m *manifest, p *promoted) bool {
 	if !m.kustomization() {
-		return p.name != "" && m.name() == p.name && (p.kind == "" || m.kind() == p.kind)
+		return p.name != "" && m.name() == p.name && (p.kind == "" || m.kind() == p.kind) && (p.word == "" || hasField(m.content, p.word))
 	}
 	if p.image != "" && slices.ContainsFunc(estate.List(m.content, "images"), func(i map[string]any) bool { return estate.Text(i, "name") == p.image }) {
 		return true
 	}
-	if strings.HasPrefix(p.what, "the replicas of") && slices.ContainsFunc(estate.List(m.content, "replicas"), func(r map[string]any) bool { return estate.Text(r, "name") == p.name }) {
+	if p.word == "replicas" && slices.ContainsFunc(estate.List(m.content, "replicas"), func(r map[string]any) bool { return estate.Text(r, "name") == p.name }) {
 		return true
 	}
 	for _, field := range []string{"patches", "patchesJson6902"} {
 		for _, patch := range estate.List(m.content, field) {
+			text := estate.Text(patch, "patch")
+			if at := estate.Text(patch, "path"); at != "" && x.Files != nil {
+				data, _ := x.Files.ReadFile(path.Join(path.Dir(file), at)) // one that is not there sets nothing
+				text = string(data)
+			}
 			if target, ok := patch["target"].(map[string]any); ok {
-				if aims(estate.Text(target, "kind"), estate.Text(target, "name"), p) {
+				if aims(estate.Text(target, "kind"), estate.Text(target, "name"), p) && strings.Contains(text, p.word) {
 					return true
 				}
-			} else if mentions(estate.Text(patch, "patch"), p) {
+			} else if mentions(text, p) {
 				return true
 			}
 		}
 	}
 	return slices.ContainsFunc(estate.Texts(m.content, "patchesStrategicMerge"), func(text string) bool { return mentions(text, p) })
+}
+
+// hasField says whether there is a field of that name anywhere below a value. What YAML refers to by an alias is as often there as it is referred to.
+func hasField(v any, name string) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, el := range v {
+			if k == name || hasField(el, name) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, func(el any) bool { return hasField(el, name) })
+	}
+	return false
 }
 
 // aims says whether a target of a patch is the object. Kinds and names of targets are regular expressions of the whole.
@@ -264,5 +285,5 @@ func whole(pattern, text string) bool {
 }
 
 func mentions(patch string, p *promoted) bool {
-	return p.name != "" && strings.Contains(patch, p.name) && strings.Contains(patch, p.kind)
+	return p.name != "" && strings.Contains(patch, p.name) && strings.Contains(patch, p.kind) && strings.Contains(patch, p.word)
 }
