@@ -24,7 +24,7 @@ func bindingRules() []Rule {
 			},
 			Boundary: true, Source: rbacSource,
 			Unless:  "the role allows what everybody may, such as system:public-info-viewer",
-			cluster: eachBinding(clusterWide),
+			cluster: eachBinding(bindsEverywhere),
 		},
 		{
 			Rule: finding.Rule{
@@ -59,7 +59,7 @@ func bindingRules() []Rule {
 	}
 }
 
-func clusterWide(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
+func bindsEverywhere(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	if b.namespace != "" || b.known && !slices.ContainsFunc(b.rules, beyondDiscovery) {
 		return nil
 	}

@@ -65,7 +65,7 @@ func roleRules() []Rule {
 			},
 			Boundary: true, Source: "flux2 v2.9, manifests/rbac",
 			Unless:  "never",
-			cluster: eachBinding(nests),
+			cluster: eachBinding(makesFlux),
 		},
 	}
 }
@@ -253,7 +253,7 @@ func widens(o *estate.Object, rules []rbacv1.PolicyRule) finding.Level {
 	return level
 }
 
-func nests(_ *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
+func makesFlux(_ *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
 	host := c.Owner(b.namespace)
 	if host == nil || host.Tenant.Inferred || !slices.Contains(b.tenants, host) {
 		return nil

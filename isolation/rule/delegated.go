@@ -97,7 +97,7 @@ func storeOpen(x *Context, c *estate.Cluster, o *estate.Object) (field, how stri
 			if len(selector) == 0 {
 				return at, "may be used from every namespace"
 			}
-			if p, label := relabels(x, c, selector); p != nil {
+			if p, label := labelsBy(x, c, selector); p != nil {
 				return at, fmt.Sprintf("goes by namespace label %s, which tenant %s may write", label, p.Tenant.Name)
 			}
 		}
@@ -136,9 +136,9 @@ func storeUser(x *Context, c *estate.Cluster, store string) string {
 	return ""
 }
 
-// relabels is a tenant that may write the labels of its namespaces, and a label of a selector; nil for none. The label with the namespace's name
+// labelsBy is a tenant that may write the labels of its namespaces, and a label of a selector; nil for none. The label with the namespace's name
 // is the API server's alone.
-func relabels(x *Context, c *estate.Cluster, selector map[string]any) (*estate.Compartment, string) {
+func labelsBy(x *Context, c *estate.Cluster, selector map[string]any) (*estate.Compartment, string) {
 	var keys []string
 	set, _ := selector["matchLabels"].(map[string]any)
 	for k := range set {
@@ -203,7 +203,7 @@ func cloned(x *Context, c *estate.Cluster, o *estate.Object) (out []Found) {
 		for _, resources := range matched(match) {
 			for _, key := range []string{"namespaceSelector", "selector"} {
 				selector, _ := resources[key].(map[string]any)
-				if p, label := relabels(x, c, selector); p != nil {
+				if p, label := labelsBy(x, c, selector); p != nil {
 					out = append(out, Found{Message: fmt.Sprintf("%s %s of cluster %s copies a Secret into namespaces with label %s, which tenant %s may write", o.ID.Kind, o.ID.Name, c.Name, label, p.Tenant.Name), Object: o, Field: at + ".match", Tenant: p.Tenant})
 				}
 			}
@@ -244,7 +244,7 @@ func reflected(x *Context, c *estate.Cluster, o *estate.Object) []Found {
 		return one(Found{Message: fmt.Sprintf("Secret %s/%s of cluster %s is copied into every namespace", o.ID.Namespace, o.ID.Name, c.Name), Object: o, Field: "metadata.annotations"})
 	}
 	key, _, _ := strings.Cut(sync, "=")
-	if p, label := relabels(x, c, map[string]any{"matchLabels": map[string]any{key: ""}}); p != nil {
+	if p, label := labelsBy(x, c, map[string]any{"matchLabels": map[string]any{key: ""}}); p != nil {
 		return one(Found{Message: fmt.Sprintf("Secret %s/%s of cluster %s is copied into namespaces with label %s, which tenant %s may write", o.ID.Namespace, o.ID.Name, c.Name, label, p.Tenant.Name), Object: o, Field: "metadata.annotations", Tenant: p.Tenant})
 	}
 	return nil

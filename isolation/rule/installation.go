@@ -199,7 +199,7 @@ func noDefaultAccount(x *Context, c *estate.Cluster) []Found {
 	out := startedAs(list, func(names string, _ []string) string {
 		return fmt.Sprintf("%s of cluster %s applies as itself what names no account", names, c.Name)
 	})
-	if len(out) > 0 && !mayNest(x, c) {
+	if len(out) > 0 && !nestingOpen(x, c) {
 		for i := range out {
 			out[i].Level = finding.Medium
 		}
@@ -207,8 +207,8 @@ func noDefaultAccount(x *Context, c *estate.Cluster) []Found {
 	return append(out, notShown(c, estate.KustomizeController)...)
 }
 
-// mayNest reports whether a tenant may make appliers on a cluster, or has one that names no account.
-func mayNest(x *Context, c *estate.Cluster) bool {
+// nestingOpen reports whether a tenant may make appliers on a cluster, or has one that names no account.
+func nestingOpen(x *Context, c *estate.Cluster) bool {
 	for _, a := range c.Homed {
 		if a.Tenant != nil && (a.As.Kind == estate.RunsAsController || a.Author != nil) {
 			return true
@@ -265,7 +265,7 @@ func noIdentity(x *Context, c *estate.Cluster) []Found {
 		return nil
 	}
 	var out []Found
-	nest := mayNest(x, c)
+	nest := nestingOpen(x, c)
 	for _, f := range startedAs(lack(c, identityFlags), func(names string, flags []string) string {
 		return fmt.Sprintf("%s of cluster %s lends its own identity to objects that name no account: it has no %s", names, c.Name, strings.Join(flags, ", "))
 	}) {

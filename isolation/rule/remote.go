@@ -52,8 +52,8 @@ func remoteRules() []Rule {
 	}, remoteHubRules())
 }
 
-// aims reports whether an applier logs on by a kubeconfig.
-func aims(a *estate.Applier) bool {
+// logsOn reports whether an applier logs on by a kubeconfig.
+func logsOn(a *estate.Applier) bool {
 	return a.Home != a.Target || a.Object != nil && a.Object.At("spec", "kubeConfig") != nil
 }
 
@@ -135,7 +135,7 @@ func insecureInUse(_ *Context, c *estate.Cluster) (out []Found) {
 		var first *estate.Applier
 		n := 0
 		for _, a := range c.Homed {
-			if aims(a) && a.Controller() != nil && a.Controller().Name == l.controller.Name {
+			if logsOn(a) && a.Controller() != nil && a.Controller().Name == l.controller.Name {
 				n++
 				if first == nil && a.Object != nil {
 					first = a
@@ -153,8 +153,8 @@ func insecureInUse(_ *Context, c *estate.Cluster) (out []Found) {
 	return out
 }
 
-// reference is the Secret or ConfigMap that an applier takes its kubeconfig from.
-func reference(a *estate.Applier) object.ID {
+// kubeconfigOf is the Secret or ConfigMap that an applier takes its kubeconfig from.
+func kubeconfigOf(a *estate.Applier) object.ID {
 	if a.Object == nil {
 		return object.ID{}
 	}

@@ -51,12 +51,12 @@ func remoteHubRules() []Rule {
 func landsOnHub(_ *Context, c *estate.Cluster) (out []Found) {
 	remote := map[string]int{}
 	for _, a := range c.Homed {
-		if aims(a) {
+		if logsOn(a) {
 			remote[a.Namespace]++
 		}
 	}
 	for _, a := range c.Homed {
-		if remote[a.Namespace] == 0 || a.Namespace == c.FluxNamespace || aims(a) {
+		if remote[a.Namespace] == 0 || a.Namespace == c.FluxNamespace || logsOn(a) {
 			continue
 		}
 		for _, o := range slices.Concat(a.Objects, a.Held) {
@@ -97,8 +97,8 @@ type kubeconfigUse struct {
 func kubeconfigUses(c *estate.Cluster) (out []*kubeconfigUse) {
 	byID := map[object.ID]*kubeconfigUse{}
 	for _, a := range c.Homed {
-		id := reference(a)
-		if !aims(a) || id.Name == "" {
+		id := kubeconfigOf(a)
+		if !logsOn(a) || id.Name == "" {
 			continue
 		}
 		u := byID[id]
@@ -180,7 +180,7 @@ func (u *kubeconfigUse) parties(c *estate.Cluster) []Found {
 }
 
 func missingOnTarget(_ *Context, a *estate.Applier) []Found {
-	if !aims(a) || a.As.Kind != estate.RunsAsAccount || a.Home == a.Target {
+	if !logsOn(a) || a.As.Kind != estate.RunsAsAccount || a.Home == a.Target {
 		return nil
 	}
 	t, account := a.Target, a.As.Account
