@@ -125,7 +125,7 @@ func (o *checkOptions) choose(e *estate.Estate) error {
 // check asks the rules, and puts what they say into a document.
 func (x *surveyed) check(o *checkOptions, now time.Time, known *knownFindings) (*CheckDocument, error) {
 	found := rule.Find(x.head, x.before)
-	all := waiver.Apply(verdict.Findings(x.head.Estate, found), x.waivers(), labelsOf(x.docs.Clusters), now)
+	all := waiver.Apply(verdict.Findings(x.head.Estate, found), waiver.About(x.docs.Waivers, waiver.Isolation), labelsOf(x.docs.Clusters), now)
 	d := &CheckDocument{
 		SchemaVersion: checkSchema, Revision: x.at.label(), Limits: checkLimits(), Coverage: render.CoverageOf(x.rendered.Clusters), Gone: []baseline.Entry{},
 		anchor: x.anchor(), clusters: len(x.head.Clusters),
@@ -150,18 +150,6 @@ func (x *surveyed) check(o *checkOptions, now time.Time, known *knownFindings) (
 	}
 	d.Report = *verdict.Of(x.head.Estate, found, marked).Only(o.names, o.tenants, o.rules)
 	return d, nil
-}
-
-// waivers are those that are about rules of isolation; others are the business of impact.
-func (x *surveyed) waivers() (out []v1alpha1.Waiver) {
-	ids := ruleIDs()
-	for i := range x.docs.Waivers {
-		w := &x.docs.Waivers[i]
-		if slices.ContainsFunc(w.Spec.Rules, func(id string) bool { return slices.Contains(ids, id) }) {
-			out = append(out, *w)
-		}
-	}
-	return out
 }
 
 // failing reports whether something failed on a cluster, so that findings may be missing there; "" stands for all clusters.

@@ -97,12 +97,14 @@ func (b *builder) add(tenant, cluster string, r Reason) {
 	}
 }
 
+// spoken is what the rule about gaps says something of: an applier, or what is missing.
+type spoken struct {
+	cluster, subject string
+	id               object.ID
+}
+
 // unknown gathers what the rules could not decide, and what they say nothing of.
 func (b *builder) unknown(found []rule.Found) {
-	type spoken struct {
-		cluster string
-		id      object.ID
-	}
 	told := map[spoken]bool{}
 	for i := range found {
 		f := &found[i]
@@ -113,8 +115,11 @@ func (b *builder) unknown(found []rule.Found) {
 		if f.Tenant != nil {
 			tenant = f.Tenant.Name
 		}
-		if f.Rule == gapRule && f.ID != nil {
-			told[spoken{cluster, *f.ID}] = true
+		if f.Rule == gapRule {
+			told[spoken{cluster: cluster, subject: f.Field}] = true
+			if f.ID != nil {
+				told[spoken{cluster: cluster, id: *f.ID}] = true
+			}
 		}
 		if f.Unproven {
 			b.add(tenant, cluster, Reason{Rule: f.Rule, Message: oneLine(f.Message), Hint: oneLine(f.Hint), Object: f.ID})
@@ -124,7 +129,8 @@ func (b *builder) unknown(found []rule.Found) {
 		for i := range c.Gaps {
 			g := &c.Gaps[i]
 			a := applierOf(c, g.Applier)
-			if !g.Hides || a != nil && (told[spoken{c.Name, a.ID()}] || told[spoken{a.Home.Name, a.ID()}]) {
+			if !g.Hides || g.Subject != "" && told[spoken{cluster: c.Name, subject: g.Subject}] ||
+				a != nil && (told[spoken{cluster: c.Name, id: a.ID()}] || told[spoken{cluster: a.Home.Name, id: a.ID()}]) {
 				continue
 			}
 			tenant := ""
