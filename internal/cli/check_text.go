@@ -143,7 +143,7 @@ func (s *streams) verdicts(d *CheckDocument) {
 // findings writes what was found, the worst first; those that fail nothing only when all are wanted.
 func (s *streams) findings(d *CheckDocument, o *checkOptions) {
 	shown, known, waived := 0, 0, 0
-	left := 0
+	left, told := 0, ""
 	for i := range d.Findings {
 		f := &d.Findings[i]
 		switch {
@@ -159,7 +159,12 @@ func (s *streams) findings(d *CheckDocument, o *checkOptions) {
 			continue
 		}
 		shown++
-		s.finding(f, o.all, d.clusters)
+		hint := f.Hint
+		if told == f.Rule+hint { // said already, just above
+			hint = ""
+		}
+		told = f.Rule + f.Hint
+		s.finding(f, hint, o.all, d.clusters)
 	}
 	var parts []string
 	for _, p := range []struct {
@@ -189,7 +194,7 @@ func lookOfLevel(l finding.Level) term.Code {
 	return term.Cyan
 }
 
-func (s *streams) finding(f *verdict.Finding, all bool, clusters int) {
+func (s *streams) finding(f *verdict.Finding, hint string, all bool, clusters int) {
 	head := s.look(lookOfLevel(f.At()), fmt.Sprintf("%-8s", f.At())) + "  " + s.look(term.Bold, harmless(f.Rule))
 	if f.Object != nil {
 		head += "  " + harmless(f.Object.String())
@@ -222,8 +227,8 @@ func (s *streams) finding(f *verdict.Finding, all bool, clusters int) {
 	if w := f.Waived; w != nil {
 		s.para(checkIndent, checkIndent, fmt.Sprintf("accepted until %s by %s: %s (waiver %s)", w.Expires, w.Approver, w.Reason, w.Name))
 	}
-	if f.Hint != "" {
-		s.para(checkIndent+"hint: ", checkIndent+"      ", f.Hint)
+	if hint != "" {
+		s.para(checkIndent+"hint: ", checkIndent+"      ", hint)
 	}
 }
 
