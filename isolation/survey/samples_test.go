@@ -1,11 +1,11 @@
 package survey_test
 
 import (
+	"context"
 	"maps"
 	"strings"
 	"testing"
 
-	"context"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
