@@ -37,8 +37,8 @@ func TestRulesPage(t *testing.T) {
 // TestRuleTexts: each rule says what a reader needs, and is of a group.
 func TestRuleTexts(t *testing.T) {
 	for _, r := range rule.Rules() {
-		if r.Title == "" || r.Why == "" || r.Hint == "" || r.Level == "" || r.Source == "" || r.Group() == "" {
-			t.Errorf("%s has an empty text: %+v, source %q, group %q", r.ID, r.Rule, r.Source, r.Group())
+		if r.Title == "" || r.Why == "" || r.Hint == "" || r.Level == "" || r.Group() == "" {
+			t.Errorf("%s has an empty text: %+v, group %q", r.ID, r.Rule, r.Group())
 		}
 		for _, text := range []string{r.Title, r.Hint, r.Static} {
 			if strings.Contains(text, "\n") || strings.HasSuffix(text, ".") {
