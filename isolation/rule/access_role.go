@@ -160,7 +160,7 @@ func wildcard(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 }
 
 // administrator looks for what only the platform should write in a namespace.
-func administrator(_ *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
+func administrator(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	host := c.Owner(b.namespace)
 	if host == nil || !slices.Contains(b.tenants, host) {
 		return nil
@@ -253,7 +253,7 @@ func widens(o *estate.Object, rules []rbacv1.PolicyRule) finding.Level {
 	return level
 }
 
-func makesFlux(_ *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
+func makesFlux(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	host := c.Owner(b.namespace)
 	if host == nil || host.Tenant.Inferred || !slices.Contains(b.tenants, host) {
 		return nil
