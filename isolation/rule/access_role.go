@@ -141,6 +141,8 @@ func wildcard(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 		switch {
 		case len(r.APIGroups) > 0 && !slices.ContainsFunc(r.APIGroups, func(g string) bool { return !estate.FluxGroup(g) }):
 			continue // RBC-010 and RBC-011
+		case everything(r) && slices.Contains(b.tenants, c.Owner(b.namespace)):
+			continue // RBC-005
 		case everything(r):
 			where = "everything"
 		case star(r.APIGroups):
