@@ -1,4 +1,304 @@
 package rule
 
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/bulkhead-dev/bulkhead/finding"
+	"github.com/bulkhead-dev/bulkhead/isolation/estate"
+)
+
 // namespaceRules are about the boundary of a tenant's namespaces.
-func namespaceRules() []Rule { return nil }
+func namespaceRules() []Rule {
+	return slices.Concat([]Rule{
+		{
+			Rule: finding.Rule{
+				ID: "NSB-001", Level: finding.Critical, Title: "A tenant's object lands outside of its namespaces",
+				Why:  "What is written to a namespace of others changes what they run, or what guards them. When RBAC refuses it, nothing of the applier is applied any more.",
+				Hint: "move the object to a namespace of the tenant, or take it out of the tenant's files",
+			},
+			Boundary: true,
+			Unless:   "The namespace is one of the tenant's by its document.",
+			Source:   "kustomize-controller v1.9.5: namespaces are those after build and substitution",
+			object:   outside,
+		},
+		{
+			Rule: finding.Rule{
+				ID: "NSB-002", Level: finding.Critical, Title: "A tenant brings an object that is of no namespace",
+				Why:  "What is of no namespace holds for the whole cluster, and so for every tenant on it. When RBAC refuses it, nothing of the applier is applied any more.",
+				Hint: "move the object to the hub, or allow its kind in spec.contract.clusterScoped of the tenant",
+			},
+			Boundary: true,
+			Unless:   "The tenant's contract allows the kind.",
+			Source:   "Kubernetes v1.36: scopes of the built-in kinds, and of the fleet's CustomResourceDefinitions",
+			object:   clusterWide,
+		},
+		{
+			Rule: finding.Rule{
+				ID: "NSB-003", Level: finding.High, Title: "A tenant's Kustomization has no target namespace, or one of others",
+				Why:  "Objects without a namespace of their own get that of spec.targetNamespace. Without it the tenant's files alone say where things go.",
+				Hint: "set spec.targetNamespace to a namespace of the tenant; it is a default and no boundary, which the account is",
+			},
+			Boundary: true,
+			Unless:   "The Kustomization names an account, and all that it applies is in the tenant's namespaces: tenants with several namespaces need that.",
+			Source:   "kustomize-controller v1.9.5: spec.targetNamespace is the namespace of the kustomization file",
+			applier:  targetNamespace,
+		},
+		{
+			Rule: finding.Rule{
+				ID: "NSB-006", Level: finding.High, Title: "A tenant brings a Namespace object",
+				Why:  "Labels of a namespace say which guards hold in it. Under spec.targetNamespace any Namespace object takes the name of the target, so that a tenant writes the labels of its own.",
+				Hint: "take the Namespace out of the tenant's files: namespaces are the hub's",
+			},
+			Boundary: true,
+			Unless:   "Tenants make their namespaces themselves, under an operator that guards them.",
+			Source:   "kustomize API v0.21.1: the namespace transformer renames Namespaces; Kubernetes v1.36: a Namespace is authorised in itself",
+			object:   ownNamespace,
+		},
+		{
+			Rule: finding.Rule{
+				ID: "NSB-009", Level: finding.Medium, Title: "A tenant's namespace is not declared by the platform",
+				Why:  "Pod security, quota and default-deny come with the namespace that the platform declares. One that others make has none of them.",
+				Hint: "declare the namespace in the hub: bulkhead generate does for tenants with a document",
+			},
+			Boundary: true,
+			Unless:   "An operator makes the namespaces.",
+			Static:   "it is about an object that is not there",
+			Source:   "Flux, multi-tenancy: the platform makes the namespaces of tenants",
+
+			compartment: undeclared,
+		},
+		{
+			Rule: finding.Rule{
+				ID: "NSB-010", Level: finding.Medium, Title: "Nobody knows whether a kind of a tenant's object is of a namespace",
+				Why:  "An object of an unknown kind may hold for the whole cluster. Without its CustomResourceDefinition that can neither be shown nor ruled out.",
+				Hint: "add the CustomResourceDefinition of the kind to the fleet",
+			},
+			Boundary: true,
+			Unless:   "The applier acts as an account that has no right on the kind's group beyond the tenant's namespaces.",
+			Source:   "kustomize API v0.21.1: the namespace transformer gives a namespace to every kind that it does not know",
+			applier:  unknownScope,
+		},
+		{
+			Rule: finding.Rule{
+				ID: "NSB-011", Level: finding.Critical, Title: "A reserved namespace is a tenant's",
+				Why:  "Who writes to kube-system or to the namespace of Flux's controllers can act as what runs there. The namespace default is where things land that nobody placed.",
+				Hint: "give the tenant namespaces of its own: spec.environments[].namespaces",
+			},
+			Boundary: true,
+			Static:   "whose a namespace is, the documents say",
+			Source:   "Kubernetes v1.36: initial namespaces, and the prefix kube- that is kept for it",
+
+			compartment: reserved,
+		},
+		claimRule(),
+	}, buildOverrideRules(), guardRules())
+}
+
+// stalls is what follows when RBAC refuses a tenant's object.
+func stalls(a *estate.Applier) string {
+	return fmt.Sprintf("; RBAC refuses that, and with it all that %s applies", a)
+}
+
+func outside(_ *Context, o *estate.Object) []Found {
+	if o.Tenant == nil || o.Applier.Kind == estate.HelmReleaseKind || o.ID.Namespace == "" { // HLM-003 tells of charts
+		return nil
+	}
+	if namespaced, known := o.Cluster.Namespaced(o.ID.Group, o.ID.Kind); known && !namespaced {
+		return nil
+	}
+	p := o.Compartment()
+	if p != nil && p.Owns(o.ID.Namespace) {
+		return nil
+	}
+	f := Found{Message: fmt.Sprintf("%s of tenant %s is in %s", o.ID, o.Tenant.Name, whose(o.Cluster, o.ID.Namespace)), Field: "metadata.namespace"}
+	if refused(o.Applier, o) {
+		f.Level = finding.High
+		f.Message += stalls(o.Applier)
+	}
+	return one(f)
+}
+
+// whose names a namespace with its owner.
+func whose(c *estate.Cluster, namespace string) string {
+	if p := c.Owner(namespace); p != nil {
+		return fmt.Sprintf("namespace %s of tenant %s", namespace, p.Tenant.Name)
+	}
+	return fmt.Sprintf("namespace %s, which is not the tenant's", namespace)
+}
+
+// scopeClass is what a kind without a namespace does to a cluster.
+type scopeClass struct {
+	group, kind string // kind is "" for all of the group
+	level       finding.Level
+	effect      string
+}
+
+// scopeClasses are searched in their order.
+var scopeClasses = []scopeClass{ //nolint:gochecknoglobals // a constant table
+	{"rbac.authorization.k8s.io", "", finding.Critical, "grants rights on the whole cluster"},
+	{"admissionregistration.k8s.io", "", finding.Critical, "sees, changes or refuses what all others write"},
+	{"apiextensions.k8s.io", "", finding.Critical, "changes or removes a kind for all of the cluster"},
+	{"apiregistration.k8s.io", "", finding.Critical, "takes over a part of the API"},
+	{"certificates.k8s.io", "", finding.Critical, "can become a certificate of any identity"},
+	{"", "Node", finding.Critical, "is a machine of the cluster"},
+	{"", "PersistentVolume", finding.Critical, "may be a folder of a machine"},
+	{"kyverno.io", "", finding.Critical, "changes what admission lets pass"},
+	{"scheduling.k8s.io", "", finding.High, "may push out the pods of others"},
+	{"storage.k8s.io", "", finding.High, "is where others store"},
+	{"networking.k8s.io", "", finding.High, "routes for the whole cluster"},
+	{"gateway.networking.k8s.io", "", finding.High, "routes for the whole cluster"},
+	{"node.k8s.io", "", finding.High, "says how containers of anybody are run"},
+	{"flowcontrol.apiserver.k8s.io", "", finding.High, "says whose requests wait"},
+	{"resource.k8s.io", "", finding.High, "hands out devices of machines"},
+	{"", "", finding.Critical, "holds for the whole cluster"},
+}
+
+func clusterWide(_ *Context, o *estate.Object) []Found {
+	if o.Tenant == nil || o.Applier.Kind == estate.HelmReleaseKind || o.Is("", "Namespace") { // HLM-003 and NSB-006
+		return nil
+	}
+	if namespaced, known := o.Cluster.Namespaced(o.ID.Group, o.ID.Kind); !known || namespaced {
+		return nil
+	}
+	if allowedKind(o.Compartment(), o.ID.Group, o.ID.Kind) {
+		return nil
+	}
+	class := scopeClasses[slices.IndexFunc(scopeClasses, func(s scopeClass) bool {
+		return s.group == o.ID.Group && (s.kind == "" || s.kind == o.ID.Kind) || s.group == "" && s.kind == ""
+	})]
+	f := Found{Level: class.level, Message: fmt.Sprintf("%s of tenant %s %s", o.ID, o.Tenant.Name, class.effect)}
+	if refused(o.Applier, o) {
+		f.Level = finding.High
+		f.Message += stalls(o.Applier)
+	}
+	return one(f)
+}
+
+// allowedKind reports whether a tenant's contract lets it make a kind without a namespace.
+func allowedKind(p *estate.Compartment, group, kind string) bool {
+	if p == nil {
+		return false
+	}
+	contract, known := p.Contract()
+	return known && slices.Contains(contract.ClusterScoped, metav1.GroupKind{Group: group, Kind: kind})
+}
+
+func targetNamespace(_ *Context, a *estate.Applier) []Found {
+	p := a.Compartment()
+	if p == nil || a.Kustomization == nil {
+		return nil
+	}
+	target := a.Kustomization.Spec.TargetNamespace
+	switch {
+	case target != "" && !p.Owns(target):
+		return one(Found{Message: fmt.Sprintf("%s of tenant %s applies to %s", a, a.Tenant.Name, whose(a.Target, target)), Field: "spec.targetNamespace"})
+	case target != "":
+		return nil
+	}
+	inside := a.As.Kind == estate.RunsAsAccount
+	for _, o := range slices.Concat(a.Objects, a.Held) {
+		inside = inside && (o.ID.Namespace == "" || p.Owns(o.ID.Namespace)) // of those without one NSB-002 tells
+	}
+	if inside {
+		return nil
+	}
+	return one(Found{Message: fmt.Sprintf("%s of tenant %s names no target namespace: the tenant's files say where things go", a, a.Tenant.Name), Field: "spec.targetNamespace"})
+}
+
+func ownNamespace(_ *Context, o *estate.Object) []Found {
+	if o.Tenant == nil || !o.Is("", "Namespace") || allowedKind(o.Compartment(), "", "Namespace") {
+		return nil
+	}
+	f := Found{Level: finding.Critical, Message: fmt.Sprintf("%s is brought by tenant %s", o.ID, o.Tenant.Name)}
+	if p := o.Compartment(); p != nil && p.Owns(o.ID.Name) {
+		if changed := changedKeys(o); len(changed) > 0 {
+			f.Message += ", which sets " + strings.Join(changed, ", ")
+			f.Field = "metadata"
+		}
+	}
+	if refused(o.Applier, o) {
+		f.Level = finding.High
+		f.Message += stalls(o.Applier)
+	}
+	return one(f)
+}
+
+// changedKeys are the labels and annotations by which a tenant's Namespace differs from the platform's. Values are left out: variables may be in
+// them. What every applier sets is none.
+func changedKeys(o *estate.Object) (out []string) {
+	var labels, annotations map[string]string
+	if n := o.Cluster.Namespace(o.ID.Name); n != nil && n.Tenant == nil {
+		labels, annotations = n.Labels(), n.Annotations()
+	}
+	differs := func(what string, have, want map[string]string) {
+		for _, k := range slices.Sorted(maps.Keys(have)) {
+			if v, ok := want[k]; (!ok || v != have[k]) && !strings.HasPrefix(k, "kustomize.toolkit.fluxcd.io/na") && len(out) < 8 {
+				out = append(out, what+" "+k)
+			}
+		}
+	}
+	differs("label", o.Labels(), labels)
+	differs("annotation", o.Annotations(), annotations)
+	return out
+}
+
+func undeclared(x *Context, p *estate.Compartment) (out []Found) {
+	c := p.Cluster
+	if !c.Entered {
+		return nil
+	}
+	for _, ns := range p.Namespaces {
+		o := c.Namespace(ns)
+		if o != nil && o.Tenant == nil || reservedNamespace(x, c, ns) != "" {
+			continue
+		}
+		f := Found{Message: fmt.Sprintf("namespace %s of tenant %s is declared by no applier of the platform", ns, p.Tenant.Name), ID: namespaceID(ns)}
+		if o != nil {
+			f.Object = o
+			f.Message = fmt.Sprintf("namespace %s of tenant %s is declared by the tenant alone", ns, p.Tenant.Name)
+		} else if veiled(x, c) {
+			f.Unproven = true
+			f.Message += "; it may be among what is not known of the platform"
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func reserved(x *Context, p *estate.Compartment) (out []Found) {
+	for _, ns := range p.Namespaces {
+		if why := reservedNamespace(x, p.Cluster, ns); why != "" {
+			out = append(out, Found{Message: fmt.Sprintf("tenant %s has the namespace %s, %s", p.Tenant.Name, ns, why), ID: namespaceID(ns)})
+		}
+	}
+	return out
+}
+
+// reservedNamespace is why no tenant may have a namespace, or "".
+func reservedNamespace(x *Context, c *estate.Cluster, ns string) string {
+	switch {
+	case strings.HasPrefix(ns, "kube-"):
+		return "which is Kubernetes' own"
+	case ns == "default":
+		return "where things land that nobody placed"
+	case ns == cmp.Or(c.FluxNamespace, "flux-system"), ns == "flux-system":
+		return "which is that of Flux"
+	}
+	for _, k := range c.Controllers {
+		if k.Account.Namespace == ns {
+			return "where " + k.Name + " runs"
+		}
+	}
+	for _, p := range c.Compartments {
+		if slices.Contains(p.FluxNamespaces, ns) {
+			return "where the platform keeps the Flux objects of tenant " + p.Tenant.Name
+		}
+	}
+	return ""
+}

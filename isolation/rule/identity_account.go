@@ -1,0 +1,3 @@
+package rule
+
+func accountRules() []Rule { return nil }

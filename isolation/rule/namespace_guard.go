@@ -1,0 +1,3 @@
+package rule
+
+func guardRules() []Rule { return nil }
