@@ -98,6 +98,8 @@ type Rule struct {
 type Step struct {
 	// Message is one line without a full stop.
 	Message string `json:"message"`
+	// Object that says so, if any.
+	Object *object.ID `json:"object,omitempty"`
 	// File as a slash path from the root of the repository, and line, from 1; zero when not known.
 	File string `json:"file,omitempty"`
 	Line int    `json:"line,omitempty"`

@@ -153,32 +153,27 @@ func (c *Cluster) Permissions() *permission.Closure {
 	return c.permissions()
 }
 
-// roles are those of the cluster. What is applied takes the place of what is built in.
+// roles are those of the cluster. What is applied takes the place of what is built in: of roles the last of a name counts.
 func (c *Cluster) roles() permission.Objects {
 	out := builtin.Roles(c.Minor)
-	for _, o := range c.Kind(rbacv1.GroupName, "ClusterRole") {
-		var r rbacv1.ClusterRole
-		if o.Into(&r) {
-			out.ClusterRoles = slices.DeleteFunc(out.ClusterRoles, func(b rbacv1.ClusterRole) bool { return b.Name == r.Name })
-			out.ClusterRoles = append(out.ClusterRoles, r)
-		}
-	}
+	bindings := map[string]bool{}
 	for _, o := range c.Kind(rbacv1.GroupName, "ClusterRoleBinding") {
-		var b rbacv1.ClusterRoleBinding
-		if o.Into(&b) {
-			out.ClusterRoleBindings = append(out.ClusterRoleBindings, b)
-		}
+		bindings[o.ID.Name] = true
 	}
-	for _, o := range c.Kind(rbacv1.GroupName, "Role") {
-		var r rbacv1.Role
-		if o.Into(&r) {
-			out.Roles = append(out.Roles, r)
-		}
-	}
-	for _, o := range c.Kind(rbacv1.GroupName, "RoleBinding") {
-		var b rbacv1.RoleBinding
-		if o.Into(&b) {
-			out.RoleBindings = append(out.RoleBindings, b)
+	out.ClusterRoleBindings = slices.DeleteFunc(out.ClusterRoleBindings, func(b rbacv1.ClusterRoleBinding) bool { return bindings[b.Name] })
+	out.ClusterRoles = append(out.ClusterRoles, decoded[rbacv1.ClusterRole](c, "ClusterRole")...)
+	out.ClusterRoleBindings = append(out.ClusterRoleBindings, decoded[rbacv1.ClusterRoleBinding](c, "ClusterRoleBinding")...)
+	out.Roles = append(out.Roles, decoded[rbacv1.Role](c, "Role")...)
+	out.RoleBindings = append(out.RoleBindings, decoded[rbacv1.RoleBinding](c, "RoleBinding")...)
+	return out
+}
+
+// decoded are the objects of a kind of RBAC; those that the API server would refuse are none.
+func decoded[T any](c *Cluster, kind string) (out []T) {
+	for _, o := range c.Kind(rbacv1.GroupName, kind) {
+		var v T
+		if o.Into(&v) {
+			out = append(out, v)
 		}
 	}
 	return out

@@ -7,11 +7,8 @@ package permission
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Subject is who asks: a user with the groups that the API server gives it.
@@ -65,10 +62,22 @@ type Grant struct {
 	// Role that the binding names. ClusterRole says of which kind it is.
 	Role        string
 	ClusterRole bool
-	// Via are the ClusterRoles by whose labels the rule got into an aggregated one, the nearest to the rule last; empty for a rule of the role's own.
-	Via  []string
-	Rule rbacv1.PolicyRule
+	Rule        rbacv1.PolicyRule
+
+	of   *aggregation // nil for a Role
+	leaf int          // the ClusterRole that has the rule
 }
+
+// Via are the ClusterRoles by whose labels the rule got into an aggregated one, the nearest to the rule last; empty for a rule of the role's own.
+func (g *Grant) Via() []string {
+	if g.of == nil {
+		return nil
+	}
+	return g.of.via(g.Role, g.leaf)
+}
+
+// aggregated reports whether the rule is another role's.
+func (g *Grant) aggregated() bool { return g.of != nil && g.of.index[g.Role] != g.leaf }
 
 // Objects are the roles and bindings of a cluster.
 type Objects struct {
@@ -80,16 +89,10 @@ type Objects struct {
 
 // Closure is what everybody may do on one cluster. It is a value: nothing changes it.
 type Closure struct {
-	roles        map[[2]string][]held // namespace and name
-	clusterRoles map[string]func() []held
+	roles        map[[2]string][]rbacv1.PolicyRule // namespace and name
+	clusterRoles *aggregation
 	// By subject: "U" and a user, or "G" and a group.
 	bindings map[string][]binding
-}
-
-// held is a rule and how it got there.
-type held struct {
-	rule rbacv1.PolicyRule
-	via  []string
 }
 
 type binding struct {
@@ -100,10 +103,10 @@ type binding struct {
 
 // New gives the closure of the objects. A binding to a role that is not there grants nothing.
 func New(objects Objects) *Closure {
-	c := &Closure{roles: map[[2]string][]held{}, clusterRoles: aggregate(objects.ClusterRoles), bindings: map[string][]binding{}}
+	c := &Closure{roles: map[[2]string][]rbacv1.PolicyRule{}, clusterRoles: aggregate(objects.ClusterRoles), bindings: map[string][]binding{}}
 	for i := range objects.Roles {
 		r := &objects.Roles[i]
-		c.roles[[2]string{r.Namespace, r.Name}] = own(r.Rules)
+		c.roles[[2]string{r.Namespace, r.Name}] = r.Rules
 	}
 	for i := range objects.RoleBindings {
 		b := &objects.RoleBindings[i]
@@ -114,13 +117,6 @@ func New(objects Objects) *Closure {
 		c.bind(binding{b.Name, "", b.RoleRef.Name, true}, b.Subjects)
 	}
 	return c
-}
-
-func own(rules []rbacv1.PolicyRule) (out []held) {
-	for _, r := range rules {
-		out = append(out, held{rule: r})
-	}
-	return out
 }
 
 // bind files a binding under its subjects.
@@ -154,70 +150,6 @@ func (c *Closure) bind(b binding, subjects []rbacv1.Subject) {
 	}
 }
 
-// aggregate fills the ClusterRoles that are made of others by their labels. What such a role says itself does not count: the
-// controller writes over it.
-//
-// Source: Kubernetes v1.36, pkg/controller/clusterroleaggregation.
-func aggregate(roles []rbacv1.ClusterRole) map[string]func() []held {
-	byName, selected := map[string]*rbacv1.ClusterRole{}, map[string][]string{}
-	for i := range roles {
-		byName[roles[i].Name] = &roles[i]
-	}
-	for name, r := range byName {
-		if r.AggregationRule == nil {
-			continue
-		}
-		for i := range r.AggregationRule.ClusterRoleSelectors {
-			selects, err := metav1.LabelSelectorAsSelector(&r.AggregationRule.ClusterRoleSelectors[i])
-			if err != nil {
-				continue
-			}
-			for other, o := range byName {
-				if other != name && selects.Matches(labels.Set(o.Labels)) && !slices.Contains(selected[name], other) {
-					selected[name] = append(selected[name], other)
-				}
-			}
-		}
-		slices.Sort(selected[name])
-	}
-	out := make(map[string]func() []held, len(byName))
-	for name, r := range byName {
-		out[name] = sync.OnceValue(func() []held { // most are bound by nobody
-			if r.AggregationRule == nil {
-				return own(r.Rules)
-			}
-			return reached(name, byName, selected)
-		})
-	}
-	return out
-}
-
-// reached are the rules of all roles that an aggregated one is made of, the nearest first, each role once: aggregation may go in circles.
-func reached(name string, byName map[string]*rbacv1.ClusterRole, selected map[string][]string) (out []held) {
-	type step struct {
-		role string
-		via  []string
-	}
-	seen := map[string]bool{name: true}
-	for queue := []step{{name, nil}}; len(queue) > 0; queue = queue[1:] {
-		for _, next := range selected[queue[0].role] {
-			if seen[next] {
-				continue
-			}
-			seen[next] = true
-			via := append(slices.Clone(queue[0].via), next)
-			if byName[next].AggregationRule != nil {
-				queue = append(queue, step{next, via})
-				continue
-			}
-			for _, rule := range byName[next].Rules {
-				out = append(out, held{rule, via})
-			}
-		}
-	}
-	return out
-}
-
 // superusers may do everything, whatever roles say.
 //
 // Source: Kubernetes v1.36, k8s.io/apiserver/pkg/authentication/user, SystemPrivilegedGroup.
@@ -231,53 +163,112 @@ func (c *Closure) May(who Subject, what Request) (Grant, bool) {
 	}
 	var best Grant
 	found := false
-	c.grants(who, what.Namespace, func(g Grant) {
-		if (what.Path == "" || g.Namespace == "") && allows(&g.Rule, &what) && (!found || shorter(&g, &best)) {
+	c.grants(who, in(what.Namespace), func(g Grant) bool {
+		if (what.Path == "" || g.Namespace == "") && allows(&g.Rule, &what) && (!found || g.Shorter(&best)) {
 			best, found = g, true
 		}
+		return true
 	})
 	return best, found
 }
 
 // Rights are all that somebody may do in a namespace, "" for what holds everywhere: the grants of both kinds of bindings.
 func (c *Closure) Rights(who Subject, namespace string) (out []Grant) {
-	c.grants(who, namespace, func(g Grant) { out = append(out, g) })
+	c.grants(who, in(namespace), func(g Grant) bool {
+		out = append(out, g)
+		return true
+	})
 	return out
 }
 
-// grants visits those that hold for requests in a namespace.
-func (c *Closure) grants(who Subject, namespace string, visit func(Grant)) {
-	keys := []string{"U" + who.User}
-	for _, g := range who.Groups {
-		keys = append(keys, "G"+g)
-	}
-	for _, key := range keys {
-		for _, b := range c.bindings[key] {
-			if b.namespace != "" && b.namespace != namespace {
-				continue
-			}
-			rules := c.roles[[2]string{b.namespace, b.role}]
-			if b.clusterRole {
-				rules = nil
-				if role := c.clusterRoles[b.role]; role != nil {
-					rules = role()
-				}
-			}
-			for _, h := range rules {
-				visit(Grant{Binding: b.name, Namespace: b.namespace, Role: b.role, ClusterRole: b.clusterRole, Via: h.via, Rule: h.rule})
+// All are all that somebody may do, wherever: the grants of all bindings, those without a namespace among them. It stops after most of them, and
+// reports false then.
+func (c *Closure) All(who Subject, most int) (out []Grant, whole bool) {
+	whole = c.grants(who, func(string) bool { return true }, func(g Grant) bool {
+		out = append(out, g)
+		return len(out) < most
+	})
+	return out, whole
+}
+
+// Bound are the ServiceAccounts that a binding names, by namespace, sorted; those of groups are not among them.
+func (c *Closure) Bound() map[string][]string {
+	out := map[string][]string{}
+	for key := range c.bindings {
+		if rest, ok := strings.CutPrefix(key, "Usystem:serviceaccount:"); ok {
+			if namespace, name, ok := strings.Cut(rest, ":"); ok {
+				out[namespace] = append(out[namespace], name)
 			}
 		}
 	}
+	for _, names := range out {
+		slices.Sort(names)
+	}
+	return out
 }
 
-func shorter(a, b *Grant) bool {
-	if len(a.Via) != len(b.Via) {
-		return len(a.Via) < len(b.Via)
+// Allows reports whether the grant covers a request in its namespace.
+func (g *Grant) Allows(what Request) bool {
+	if g.Namespace != "" && (g.Namespace != what.Namespace || what.Path != "") {
+		return false
 	}
-	if a.Namespace != b.Namespace { // the wider one says more
-		return a.Namespace == ""
+	return allows(&g.Rule, &what)
+}
+
+func keys(who Subject) []string {
+	out := []string{"U" + who.User}
+	for _, g := range who.Groups {
+		out = append(out, "G"+g)
 	}
-	return strings.Compare(a.Binding, b.Binding) < 0
+	return out
+}
+
+// grants visits those of the bindings in the namespaces that are wanted; "" is that of ClusterRoleBindings. A visit that returns false stops.
+func (c *Closure) grants(who Subject, wanted func(namespace string) bool, visit func(Grant) bool) bool {
+	for _, key := range keys(who) {
+		for _, b := range c.bindings[key] {
+			if !wanted(b.namespace) {
+				continue
+			}
+			g := Grant{Binding: b.name, Namespace: b.namespace, Role: b.role, ClusterRole: b.clusterRole}
+			if !b.clusterRole {
+				for _, rule := range c.roles[[2]string{b.namespace, b.role}] {
+					if g.Rule = rule; !visit(g) {
+						return false
+					}
+				}
+				continue
+			}
+			g.of = c.clusterRoles
+			if !c.clusterRoles.rules(b.role, func(leaf int, rule *rbacv1.PolicyRule) bool {
+				g.leaf, g.Rule = leaf, *rule
+				return visit(g)
+			}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// in are the namespaces whose bindings count for a request in one.
+func in(namespace string) func(string) bool {
+	return func(ns string) bool { return ns == "" || ns == namespace }
+}
+
+// Shorter reports whether a grant takes fewer steps than another; of equals the wider one, then the first by name.
+func (g *Grant) Shorter(other *Grant) bool {
+	if one, two := g.aggregated(), other.aggregated(); one != two {
+		return two
+	} else if one {
+		if a, b := len(g.Via()), len(other.Via()); a != b {
+			return a < b
+		}
+	}
+	if g.Namespace != other.Namespace { // the wider one says more
+		return g.Namespace == ""
+	}
+	return g.Binding < other.Binding
 }
 
 // allows says whether a rule covers a request.
@@ -309,12 +300,9 @@ func matches(list []string, word string) bool {
 
 // Rules are those of a ClusterRole, aggregated ones filled in; nil for one that is not there.
 func (c *Closure) Rules(clusterRole string) (out []rbacv1.PolicyRule) {
-	role := c.clusterRoles[clusterRole]
-	if role == nil {
-		return nil
-	}
-	for _, h := range role() {
-		out = append(out, h.rule)
-	}
+	c.clusterRoles.rules(clusterRole, func(_ int, rule *rbacv1.PolicyRule) bool {
+		out = append(out, *rule)
+		return true
+	})
 	return out
 }

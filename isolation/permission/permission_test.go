@@ -123,7 +123,7 @@ func TestMay(t *testing.T) {
 		g, ok := c.May(q.who, q.what)
 		got := ""
 		if ok {
-			got = fmt.Sprintf("%s/%s %s %v", g.Namespace, g.Binding, g.Role, g.Via)
+			got = fmt.Sprintf("%s/%s %s %v", g.Namespace, g.Binding, g.Role, g.Via())
 		}
 		if got != q.want {
 			t.Errorf("question %d, %+v: got %q, want %q", i, q.what, got, q.want)
