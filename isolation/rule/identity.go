@@ -6,6 +6,7 @@ import (
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -124,8 +125,8 @@ func platformPlace(x *Context, a *estate.Applier) []Found {
 	f := Found{Message: fmt.Sprintf("%s, which applies what tenant %s decides, %s in %s, a namespace of the platform", a, a.Tenant.Name, what, where), Field: field}
 	if a.Author == nil && a.As.Kind == estate.RunsAsAccount && !a.As.ByDefault && !namesSecret(a) {
 		p := a.Compartment()
-		if p != nil && !a.Tenant.Inferred && slices.Contains(p.FluxNamespaces, where) {
-			return nil // the document says so, and the platform writes it
+		if p != nil && where == a.Home.FluxNamespace && slices.ContainsFunc(p.Settings, func(s estate.Settings) bool { return s.Shape == v1alpha1.Article }) {
+			return nil
 		}
 		f.Level = finding.Medium
 	}
