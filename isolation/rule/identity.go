@@ -81,17 +81,15 @@ func implicitAccount(_ *Context, a *estate.Applier) []Found {
 			Field:   "spec.serviceAccountName",
 		})
 	}
-	for _, o := range a.Objects {
-		if refused(a, o) {
-			return one(Found{
-				Level:   finding.Low,
-				Message: fmt.Sprintf("%s names no account, and %s, as which the controller's flag makes it act, may not apply %s", a, a.As.Account, o.ID),
-				Field:   "spec.serviceAccountName",
-			})
-		}
-		break // the first one stops the whole
+	i := slices.IndexFunc(a.Objects, func(o *estate.Object) bool { return refused(a, o) })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return one(Found{
+		Level:   finding.Low,
+		Message: fmt.Sprintf("%s names no account, and %s, as which the controller's flag makes it act, may not apply %s", a, a.As.Account, short(a.Objects[i].ID)),
+		Field:   "spec.serviceAccountName",
+	})
 }
 
 // platformPlaces are the namespaces of a cluster where the platform's own appliers or controllers stand.
@@ -104,6 +102,11 @@ func platformPlaces(x *Context, c *estate.Cluster) map[string]bool {
 		for _, a := range c.Homed {
 			if a.Tenant == nil && c.Owner(a.Namespace) == nil {
 				out[a.Namespace] = true
+			}
+		}
+		for _, p := range c.Compartments { // the platform's for one tenant
+			if name := p.Tenant.Document.FluxNamespace(v1alpha1.Isolated); !p.Tenant.Inferred && name != c.FluxNamespace {
+				delete(out, name)
 			}
 		}
 		return out

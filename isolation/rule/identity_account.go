@@ -110,14 +110,18 @@ func armedDefault(_ *Context, p *estate.Compartment) (out []Found) {
 					continue
 				}
 				seen[id] = true
+				for k := range grants { // one that says what is bad about it
+					if bindingOf(&grants[k]) == id && slices.ContainsFunc(grants[k].Rule.Verbs, beyondReading) {
+						g = &grants[k]
+						break
+					}
+				}
 				f := Found{
 					ID: &id, Object: first(c.Get(id)),
 					Message: fmt.Sprintf("%s, the default account of Flux in namespace %s of tenant %s, has rights: %s", account, ns, p.Tenant.Name, told(g)),
 					Steps:   []finding.Step{{Message: "what names no account in namespace " + ns + " is applied as " + account.String()}, {Message: told(g), Object: &id}},
 				}
-				if !own && slices.ContainsFunc(grants, func(o permission.Grant) bool {
-					return bindingOf(&o) == id && slices.ContainsFunc(o.Rule.Verbs, beyondReading)
-				}) {
+				if !own && slices.ContainsFunc(g.Rule.Verbs, beyondReading) {
 					f.Level = finding.Critical
 				}
 				out = append(out, f)
@@ -152,7 +156,7 @@ func told(g *permission.Grant) string {
 	if len(what) == 0 {
 		what = g.Rule.NonResourceURLs
 	}
-	return fmt.Sprintf("%s gives it %s %s, which allows %s of %s", id, role, g.Role, phrase.List(g.Rule.Verbs, 4), phrase.List(what, 4))
+	return fmt.Sprintf("%s gives it %s %s, which allows %s of %s", short(id), role, g.Role, phrase.List(g.Rule.Verbs, 4), phrase.List(what, 4))
 }
 
 // contracted reports whether a grant everywhere is on nothing but kinds that the tenant's contract allows it.
@@ -184,39 +188,38 @@ type surplus struct {
 	level   finding.Level
 }
 
-// surpluses of a tenant, by binding, the nearest first: those of what it is given, and those of whom it reaches without them.
-func surpluses(x *Context, p *estate.Compartment) (given, reached []*surplus) {
-	byBinding := map[object.ID]*surplus{}
+// surpluses of a tenant, by binding, the nearest first: those of what it is given, those of whom it reaches without them, and all.
+func surpluses(x *Context, p *estate.Compartment) (given, reached []*surplus, byBinding map[object.ID]*surplus) {
+	byBinding = map[object.ID]*surplus{}
 	defaults := defaultAccounts(p.Cluster)
 	excess := x.Reach(p).Excess()
 	for i := range excess {
 		e := &excess[i]
 		id := bindingOf(&e.Grant)
+		s := byBinding[id]
 		isDefault := e.Principal.Kind == reach.Account && !e.Principal.Given && p.Owns(e.Principal.Account.Namespace) && slices.Contains(defaults, e.Principal.Account.Name)
-		if isDefault || contracted(p, &e.Grant) { // IMP-002 tells of the default account
+		if contracted(p, &e.Grant) || throughSurplus(e.Principal.Steps, byBinding) {
 			continue
 		}
-		s := byBinding[id]
 		if s == nil {
-			if throughSurplus(e.Principal.Steps, byBinding) {
-				continue
-			}
-			s = &surplus{binding: id, first: *e, level: finding.Medium}
+			s = &surplus{binding: id, first: *e, level: finding.Info}
 			byBinding[id] = s
-			if e.Principal.Given {
+			switch {
+			case isDefault: // IMP-002 tells of it
+			case e.Principal.Given:
 				given = append(given, s)
-			} else {
+			default:
 				reached = append(reached, s)
 			}
 		}
 		if !slices.Contains(s.who, e.Principal) {
 			s.who = append(s.who, e.Principal)
 		}
-		if level := excessLevel(e); level.Rank() < s.level.Rank() {
+		if level := excessLevel(e); level.Rank() < s.level.Rank() || level == s.level && e.Write && !s.first.Write {
 			s.level, s.first = level, *e
 		}
 	}
-	return given, reached
+	return given, reached, byBinding
 }
 
 // throughSurplus reports whether a derivation goes through a binding that is told of already.
@@ -250,27 +253,26 @@ func (s *surplus) found(p *estate.Compartment) Found {
 	}
 	others := ""
 	if n := len(s.who) - 1; n > 0 {
-		others = fmt.Sprintf(", and %s more,", phrase.Count(n, "account"))
+		others = fmt.Sprintf(", like %s more,", phrase.Count(n, "account"))
+	}
+	who := fmt.Sprintf("%s%s of tenant %s may", s.first.Principal, others, p.Tenant.Name)
+	if !s.first.Principal.Given {
+		who = fmt.Sprintf("tenant %s can act as %s, which%s may", p.Tenant.Name, s.first.Principal, others)
 	}
 	return Found{
 		Level: s.level, ID: &s.binding, Object: first(p.Cluster.Get(s.binding)), Steps: s.first.Steps,
-		Message: fmt.Sprintf("%s%s of tenant %s may %s %s: %s", s.first.Principal, others, p.Tenant.Name, does, where, told(&s.first.Grant)),
+		Message: fmt.Sprintf("%s %s %s: %s", who, does, where, told(&s.first.Grant)),
 	}
 }
 
 func givenTooMuch(x *Context, p *estate.Compartment) (out []Found) {
-	given, reached := surpluses(x, p)
-	all := map[object.ID]*surplus{}
+	given, _, all := surpluses(x, p)
 	for _, s := range given {
 		out = append(out, s.found(p))
-		all[s.binding] = s
-	}
-	for _, s := range reached {
-		all[s.binding] = s
 	}
 	// Who reaches everything by a binding that is told of needs no second telling, nor does who is given the controller: IMP-001.
 	if e := x.Reach(p).Everything(); e != nil && !e.Given && !throughSurplus(e.Steps, all) {
-		out = append(out, Found{Message: fmt.Sprintf("tenant %s may do everything on the cluster, as %s", p.Tenant.Name, e), Steps: e.Steps})
+		out = append(out, Found{Message: fmt.Sprintf("tenant %s may do everything on the cluster: %s", p.Tenant.Name, e.Steps[len(e.Steps)-1].Message), Steps: e.Steps})
 	}
 	for _, s := range x.Reach(p).Unknown {
 		out = append(out, Found{Unproven: true, Message: "what tenant " + p.Tenant.Name + " may do is not known: " + s.Message, Steps: []finding.Step{s}})
@@ -279,7 +281,7 @@ func givenTooMuch(x *Context, p *estate.Compartment) (out []Found) {
 }
 
 func reachesTooMuch(x *Context, p *estate.Compartment) (out []Found) {
-	_, reached := surpluses(x, p)
+	_, reached, _ := surpluses(x, p)
 	for _, s := range reached {
 		out = append(out, s.found(p))
 	}
@@ -310,7 +312,7 @@ func sharedAccounts(_ *Context, c *estate.Cluster) (out []Found) {
 				of = "tenant " + other.Tenant.Name
 			}
 			out = append(out, Found{
-				Object: a.Object, ID: ref(a.ID()), Field: "spec.serviceAccountName", Tenant: a.Tenant,
+				Object: a.Object, ID: new(a.ID()), Field: "spec.serviceAccountName", Tenant: a.Tenant,
 				Message: fmt.Sprintf("%s of tenant %s acts as %s, and so does %s of %s", a, a.Tenant.Name, account, other, of),
 			})
 		}
@@ -319,11 +321,9 @@ func sharedAccounts(_ *Context, c *estate.Cluster) (out []Found) {
 		if owner := c.Owner(g.namespace); owner != nil && owner.Tenant != g.to.Tenant {
 			out = append(out, Found{
 				Object: g.binding, Tenant: g.to.Tenant, Field: "subjects",
-				Message: fmt.Sprintf("%s lets account %s of tenant %s write to namespace %s of tenant %s", g.binding.ID, g.account, g.to.Tenant.Name, g.namespace, owner.Tenant.Name),
+				Message: fmt.Sprintf("%s lets account %s of tenant %s write to namespace %s of tenant %s", short(g.binding.ID), g.account, g.to.Tenant.Name, g.namespace, owner.Tenant.Name),
 			})
 		}
 	}
 	return out
 }
-
-func ref[T any](v T) *T { return &v }

@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,44 +59,7 @@ func namespaceRules() []Rule {
 			Source:   "kustomize API v0.21.1: the namespace transformer renames Namespaces; Kubernetes v1.36: a Namespace is authorised in itself",
 			object:   ownNamespace,
 		},
-		{
-			Rule: finding.Rule{
-				ID: "NSB-009", Level: finding.Medium, Title: "A tenant's namespace is not declared by the platform",
-				Why:  "Pod security, quota and default-deny come with the namespace that the platform declares. One that others make has none of them.",
-				Hint: "declare the namespace in the hub: bulkhead generate does for tenants with a document",
-			},
-			Boundary: true,
-			Unless:   "An operator makes the namespaces.",
-			Static:   "it is about an object that is not there",
-			Source:   "Flux, multi-tenancy: the platform makes the namespaces of tenants",
-
-			compartment: undeclared,
-		},
-		{
-			Rule: finding.Rule{
-				ID: "NSB-010", Level: finding.Medium, Title: "Nobody knows whether a kind of a tenant's object is of a namespace",
-				Why:  "An object of an unknown kind may hold for the whole cluster. Without its CustomResourceDefinition that can neither be shown nor ruled out.",
-				Hint: "add the CustomResourceDefinition of the kind to the fleet",
-			},
-			Boundary: true,
-			Unless:   "The applier acts as an account that has no right on the kind's group beyond the tenant's namespaces.",
-			Source:   "kustomize API v0.21.1: the namespace transformer gives a namespace to every kind that it does not know",
-			applier:  unknownScope,
-		},
-		{
-			Rule: finding.Rule{
-				ID: "NSB-011", Level: finding.Critical, Title: "A reserved namespace is a tenant's",
-				Why:  "Who writes to kube-system or to the namespace of Flux's controllers can act as what runs there. The namespace default is where things land that nobody placed.",
-				Hint: "give the tenant namespaces of its own: spec.environments[].namespaces",
-			},
-			Boundary: true,
-			Static:   "whose a namespace is, the documents say",
-			Source:   "Kubernetes v1.36: initial namespaces, and the prefix kube- that is kept for it",
-
-			compartment: reserved,
-		},
-		claimRule(),
-	}, buildOverrideRules(), guardRules())
+	}, declarationRules(), buildOverrideRules(), guardRules())
 }
 
 // stalls is what follows when RBAC refuses a tenant's object.
@@ -116,7 +78,7 @@ func outside(_ *Context, o *estate.Object) []Found {
 	if p != nil && p.Owns(o.ID.Namespace) {
 		return nil
 	}
-	f := Found{Message: fmt.Sprintf("%s of tenant %s is in %s", o.ID, o.Tenant.Name, whose(o.Cluster, o.ID.Namespace)), Field: "metadata.namespace"}
+	f := Found{Message: fmt.Sprintf("%s of tenant %s is in %s", short(o.ID), o.Tenant.Name, elsewhere(o.ID.Namespace)), Field: "metadata.namespace"}
 	if refused(o.Applier, o) {
 		f.Level = finding.High
 		f.Message += stalls(o.Applier)
@@ -124,12 +86,24 @@ func outside(_ *Context, o *estate.Object) []Found {
 	return one(f)
 }
 
-// whose names a namespace with its owner.
+// elsewhere names a namespace that is not the tenant's. Whose it is instead is not for the tenant to know, who sees what is found in its files.
+func elsewhere(namespace string) string {
+	return "namespace " + namespace + ", which is not the tenant's"
+}
+
+// whose names a namespace with its owner, for who runs the platform.
 func whose(c *estate.Cluster, namespace string) string {
 	if p := c.Owner(namespace); p != nil {
 		return fmt.Sprintf("namespace %s of tenant %s", namespace, p.Tenant.Name)
 	}
-	return fmt.Sprintf("namespace %s, which is not the tenant's", namespace)
+	if namespace != c.FluxNamespace {
+		for _, p := range c.Compartments {
+			if slices.Contains(p.FluxNamespaces, namespace) {
+				return fmt.Sprintf("namespace %s with the Flux objects of tenant %s", namespace, p.Tenant.Name)
+			}
+		}
+	}
+	return elsewhere(namespace)
 }
 
 // scopeClass is what a kind without a namespace does to a cluster.
@@ -172,7 +146,7 @@ func clusterWide(_ *Context, o *estate.Object) []Found {
 	class := scopeClasses[slices.IndexFunc(scopeClasses, func(s scopeClass) bool {
 		return s.group == o.ID.Group && (s.kind == "" || s.kind == o.ID.Kind) || s.group == "" && s.kind == ""
 	})]
-	f := Found{Level: class.level, Message: fmt.Sprintf("%s of tenant %s %s", o.ID, o.Tenant.Name, class.effect)}
+	f := Found{Level: class.level, Message: fmt.Sprintf("%s of tenant %s %s", short(o.ID), o.Tenant.Name, class.effect)}
 	if refused(o.Applier, o) {
 		f.Level = finding.High
 		f.Message += stalls(o.Applier)
@@ -197,7 +171,7 @@ func targetNamespace(_ *Context, a *estate.Applier) []Found {
 	target := a.Kustomization.Spec.TargetNamespace
 	switch {
 	case target != "" && !p.Owns(target):
-		return one(Found{Message: fmt.Sprintf("%s of tenant %s applies to %s", a, a.Tenant.Name, whose(a.Target, target)), Field: "spec.targetNamespace"})
+		return one(Found{Message: fmt.Sprintf("%s of tenant %s applies to %s", a, a.Tenant.Name, elsewhere(target)), Field: "spec.targetNamespace"})
 	case target != "":
 		return nil
 	}
@@ -215,7 +189,7 @@ func ownNamespace(_ *Context, o *estate.Object) []Found {
 	if o.Tenant == nil || !o.Is("", "Namespace") || allowedKind(o.Compartment(), "", "Namespace") {
 		return nil
 	}
-	f := Found{Level: finding.Critical, Message: fmt.Sprintf("%s is brought by tenant %s", o.ID, o.Tenant.Name)}
+	f := Found{Level: finding.Critical, Message: fmt.Sprintf("%s is brought by tenant %s", short(o.ID), o.Tenant.Name)}
 	if p := o.Compartment(); p != nil && p.Owns(o.ID.Name) {
 		if changed := changedKeys(o); len(changed) > 0 {
 			f.Message += ", which sets " + strings.Join(changed, ", ")
@@ -246,59 +220,4 @@ func changedKeys(o *estate.Object) (out []string) {
 	differs("label", o.Labels(), labels)
 	differs("annotation", o.Annotations(), annotations)
 	return out
-}
-
-func undeclared(x *Context, p *estate.Compartment) (out []Found) {
-	c := p.Cluster
-	if !c.Entered {
-		return nil
-	}
-	for _, ns := range p.Namespaces {
-		o := c.Namespace(ns)
-		if o != nil && o.Tenant == nil || reservedNamespace(x, c, ns) != "" {
-			continue
-		}
-		f := Found{Message: fmt.Sprintf("namespace %s of tenant %s is declared by no applier of the platform", ns, p.Tenant.Name), ID: namespaceID(ns)}
-		if o != nil {
-			f.Object = o
-			f.Message = fmt.Sprintf("namespace %s of tenant %s is declared by the tenant alone", ns, p.Tenant.Name)
-		} else if veiled(x, c) {
-			f.Unproven = true
-			f.Message += "; it may be among what is not known of the platform"
-		}
-		out = append(out, f)
-	}
-	return out
-}
-
-func reserved(x *Context, p *estate.Compartment) (out []Found) {
-	for _, ns := range p.Namespaces {
-		if why := reservedNamespace(x, p.Cluster, ns); why != "" {
-			out = append(out, Found{Message: fmt.Sprintf("tenant %s has the namespace %s, %s", p.Tenant.Name, ns, why), ID: namespaceID(ns)})
-		}
-	}
-	return out
-}
-
-// reservedNamespace is why no tenant may have a namespace, or "".
-func reservedNamespace(x *Context, c *estate.Cluster, ns string) string {
-	switch {
-	case strings.HasPrefix(ns, "kube-"):
-		return "which is Kubernetes' own"
-	case ns == "default":
-		return "where things land that nobody placed"
-	case ns == cmp.Or(c.FluxNamespace, "flux-system"), ns == "flux-system":
-		return "which is that of Flux"
-	}
-	for _, k := range c.Controllers {
-		if k.Account.Namespace == ns {
-			return "where " + k.Name + " runs"
-		}
-	}
-	for _, p := range c.Compartments {
-		if slices.Contains(p.FluxNamespaces, ns) {
-			return "where the platform keeps the Flux objects of tenant " + p.Tenant.Name
-		}
-	}
-	return ""
 }

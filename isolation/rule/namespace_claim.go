@@ -59,7 +59,7 @@ func claims(x *Context, c *estate.Cluster) (out []Found) {
 	}
 	for _, b := range platformGrants(c) {
 		if c.Owner(b.namespace) == nil { // else IMP-008 tells of it
-			add(b.namespace, b.to.Tenant, fmt.Sprintf("%s lets an account of tenant %s write to it", b.binding.ID, b.to.Tenant.Name))
+			add(b.namespace, b.to.Tenant, fmt.Sprintf("%s lets an account of tenant %s write to it", short(b.binding.ID), b.to.Tenant.Name))
 		}
 	}
 	for _, ns := range slices.Sorted(maps.Keys(byNamespace)) {

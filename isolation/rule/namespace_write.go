@@ -9,6 +9,11 @@ import (
 	"github.com/bulkhead-dev/bulkhead/object"
 )
 
+// short names an object as appliers are named: without its group.
+func short(id object.ID) string {
+	return object.Applier{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name}.String()
+}
+
 // writeOf is what an applier asks the API server for when it writes an object.
 //
 // Source: kustomize-controller v1.9.5 and helm-controller v1.6.4: server-side apply, which is a patch.
@@ -77,7 +82,7 @@ func unknownScope(_ *Context, a *estate.Applier) (out []Found) {
 			}
 			out = append(out, Found{
 				Unproven: true, Object: o,
-				Message: fmt.Sprintf("%s of tenant %s: whether kind %s of %s is of a namespace is not known", o.ID, a.Tenant.Name, o.ID.Kind, o.ID.Group),
+				Message: fmt.Sprintf("%s of tenant %s: whether kind %s of %s is of a namespace is not known", short(o.ID), a.Tenant.Name, o.ID.Kind, o.ID.Group),
 			})
 		}
 	}

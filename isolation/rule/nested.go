@@ -119,7 +119,7 @@ func nestedOther(_ *Context, o *estate.Object) []Found {
 		return nil
 	}
 	if !terraform {
-		f := Found{Level: finding.Critical, Message: fmt.Sprintf("%s of tenant %s has the operator install Flux", o.ID, o.Tenant.Name)}
+		f := Found{Level: finding.Critical, Message: fmt.Sprintf("%s of tenant %s has the operator install Flux", short(o.ID), o.Tenant.Name)}
 		if refused(o.Applier, o) {
 			f.Level = finding.High
 			f.Message += stalls(o.Applier)
@@ -130,7 +130,7 @@ func nestedOther(_ *Context, o *estate.Object) []Found {
 	if !known || allowed {
 		return nil
 	}
-	return one(Found{Message: fmt.Sprintf("%s is an applier of tenant %s's own, which its document does not allow", o.ID, o.Tenant.Name)})
+	return one(Found{Message: fmt.Sprintf("%s is an applier of tenant %s's own, which its document does not allow", short(o.ID), o.Tenant.Name)})
 }
 
 // nestedKinds are Flux's appliers, and the controllers that run them.
@@ -296,7 +296,8 @@ func redefines(_ *Context, o *estate.Object) []Found {
 		if theirs.Tenant != nil || p == nil || !p.Owns(o.ID.Namespace) && !slices.Contains(p.FluxNamespaces, o.ID.Namespace) {
 			continue
 		}
-		f := Found{Message: fmt.Sprintf("%s of tenant %s is one that the platform made for it by %s", o.ID, o.Tenant.Name, theirs.Applier)}
+		f := Found{Message: fmt.Sprintf("%s of tenant %s is one that the platform made for it", short(o.ID), o.Tenant.Name)}
+		f.Steps = []finding.Step{{Message: theirs.Applier.String() + " of the platform applies it, too", Object: new(theirs.ID)}}
 		if refused(o.Applier, o) {
 			f.Level = finding.High
 			f.Message += stalls(o.Applier)

@@ -31,7 +31,7 @@ func unproven(x *Context, c *estate.Cluster) (out []Found) {
 		missing = phrase.Clip(strings.TrimRight(strings.Join(strings.Fields(missing), " "), "."), 300)
 		f := Found{Unproven: true, Hint: g.Hint, Field: g.Subject, Message: fmt.Sprintf("what %s applies is not known, and may grant anything to anybody: %s", g.Applier, missing)}
 		if a != nil {
-			f.Object, f.ID = a.Object, ref(a.ID())
+			f.Object, f.ID = a.Object, new(a.ID())
 		}
 		if a != nil && a.Tenant != nil {
 			if p := a.Compartment(); p != nil && bounded(x, p) {

@@ -46,14 +46,14 @@ func foreignURL(_ *Context, o *estate.Object) []Found {
 		return nil
 	}
 	if strings.Contains(address, "${") {
-		return one(Found{Unproven: true, Field: field, Message: fmt.Sprintf("%s of tenant %s: its address holds a variable that is not known", o.ID, o.Tenant.Name)})
+		return one(Found{Unproven: true, Field: field, Message: fmt.Sprintf("%s of tenant %s: its address holds a variable that is not known", short(o.ID), o.Tenant.Name)})
 	}
 	have, ok := canonicalURL(address)
 	allowed := append(slices.Clone(contract.SourceURLs), o.Tenant.Document.Spec.URL())
 	if ok && slices.ContainsFunc(allowed, func(prefix string) bool { return under(have, prefix, o.ID.Kind == "Bucket") }) {
 		return nil
 	}
-	return one(Found{Field: field, Message: fmt.Sprintf("%s of tenant %s is from %s, which its contract does not list", o.ID, o.Tenant.Name, shownURL(address))})
+	return one(Found{Field: field, Message: fmt.Sprintf("%s of tenant %s is from %s, which its contract does not list", short(o.ID), o.Tenant.Name, shownURL(address))})
 }
 
 // shownURL is an address without what may be a password.

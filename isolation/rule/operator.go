@@ -97,13 +97,13 @@ func copied(_ *Context, o *estate.Object) (out []Found) {
 			if p == nil || from.kind != "Secret" || from.annotation == "checksumFrom" || p.Owns(from.namespace) || from.namespace != o.Cluster.FluxNamespace && slices.Contains(p.FluxNamespaces, from.namespace) {
 				continue
 			}
-			out = append(out, Found{Field: field, Tenant: p.Tenant, Message: fmt.Sprintf("%s gives tenant %s a copy of Secret %s/%s", o.ID, p.Tenant.Name, from.namespace, from.name)})
+			out = append(out, Found{Field: field, Tenant: p.Tenant, Message: fmt.Sprintf("%s gives tenant %s a copy of Secret %s/%s", short(o.ID), p.Tenant.Name, from.namespace, from.name)})
 			continue
 		}
 		if !foreign(o, from.namespace) {
 			continue
 		}
-		f := Found{Field: field, Message: fmt.Sprintf("%s of tenant %s takes %s %s from %s", o.ID, o.Tenant.Name, from.kind, from.name, whose(o.Cluster, from.namespace))}
+		f := Found{Field: field, Message: fmt.Sprintf("%s of tenant %s takes %s %s from %s", short(o.ID), o.Tenant.Name, from.kind, from.name, elsewhere(from.namespace))}
 		if !mayRead(o.Applier, from) {
 			f.Level = finding.Medium
 			f.Message += stalls(o.Applier)
@@ -132,16 +132,16 @@ func operatorOracle(_ *Context, o *estate.Object) (out []Found) {
 		if estate.Text(d, "readyExpr") == "" || kind == "CustomResourceDefinition" {
 			continue
 		}
-		where := "which is of no namespace"
+		where := ", which is of no namespace"
 		switch {
 		case ns == "" && !clusterKind(o.Cluster, estate.Text(d, "apiVersion"), kind), ns != "" && !foreign(o, ns):
 			continue
 		case ns != "":
-			where = "in " + whose(o.Cluster, ns)
+			where = " in " + elsewhere(ns)
 		}
 		out = append(out, Found{
 			Field:   fmt.Sprintf("spec.dependsOn[%d].readyExpr", i),
-			Message: fmt.Sprintf("%s of tenant %s reads %s %s by an expression, %s", o.ID, o.Tenant.Name, kind, estate.Text(d, "name"), where),
+			Message: fmt.Sprintf("%s of tenant %s reads by an expression %s %s%s", short(o.ID), o.Tenant.Name, kind, estate.Text(d, "name"), where),
 		})
 	}
 	return out

@@ -61,7 +61,7 @@ func rawInput(_ *Context, o *estate.Object) (out []Found) {
 		return nil
 	}
 	report := func(field, input string) {
-		out = append(out, Found{Field: field, Message: fmt.Sprintf("%s: a field that decides where things go is made of %s, which %s %s takes from outsiders", o.ID, input, provider.Text("spec", "type"), provider.ID.Name)})
+		out = append(out, Found{Field: field, Message: fmt.Sprintf("%s: a field that decides where things go is made of %s, which %s %s takes from outsiders", short(o.ID), input, provider.Text("spec", "type"), provider.ID.Name)})
 	}
 	list, _ := o.At("spec", "resources").([]any)
 	for i, r := range list {
@@ -214,17 +214,17 @@ func mixed(x *Context, o *estate.Object) (out []Found) {
 		if t := owners[1-min(i, 1)]; t != nil {
 			other = "tenant " + t.Name
 		}
-		out = append(out, Found{Field: "spec.sources", Tenant: least, Message: fmt.Sprintf("%s makes one artifact of files of tenant %s and of %s", o.ID, least.Name, other)})
+		out = append(out, Found{Field: "spec.sources", Tenant: least, Message: fmt.Sprintf("%s makes one artifact of files of tenant %s and of %s", short(o.ID), least.Name, other)})
 	}
 	for _, a := range c.Homed {
 		if a.Tenant == nil && a.Source.Kind == "ExternalArtifact" && a.Source.Namespace == o.ID.Namespace && makes(o, a.Source.Name) {
-			out = append(out, Found{Field: "spec.artifacts", Tenant: least, Message: fmt.Sprintf("%s of the platform applies what %s makes of files of tenant %s", a, o.ID, least.Name)})
+			out = append(out, Found{Field: "spec.artifacts", Tenant: least, Message: fmt.Sprintf("%s of the platform applies what %s makes of files of tenant %s", a, short(o.ID), least.Name)})
 		}
 	}
 	if o.Tenant == nil && o.Text("spec", "pathPattern") != "" {
 		out = append(out, Found{
 			Level: finding.Medium, Field: "spec.pathPattern", Tenant: least,
-			Message: fmt.Sprintf("%s makes an artifact of each folder that tenant %s adds", o.ID, least.Name),
+			Message: fmt.Sprintf("%s makes an artifact of each folder that tenant %s adds", short(o.ID), least.Name),
 		})
 	}
 	return out

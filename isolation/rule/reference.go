@@ -143,7 +143,7 @@ func across(o *estate.Object, r reference, controller, does string) Found {
 	if refuses {
 		f.Level = finding.Medium
 	}
-	f.Message = fmt.Sprintf("%s of tenant %s %s %s%s", o.ID, o.Tenant.Name, does, whose(o.Cluster, r.namespace), more)
+	f.Message = fmt.Sprintf("%s of tenant %s %s %s%s", short(o.ID), o.Tenant.Name, does, elsewhere(r.namespace), more)
 	return f
 }
 
@@ -156,11 +156,7 @@ func foreignSource(_ *Context, o *estate.Object) (out []Found) {
 		if !foreign(o, r.namespace) {
 			continue
 		}
-		f := across(o, r, controller, fmt.Sprintf("takes %s %s from", r.kind, r.name))
-		if owner := accountOwner(o.Cluster, estate.Account{Namespace: r.namespace}); f.Level == "" && owner != nil && owner.Tenant != o.Tenant {
-			f.Level = finding.Critical
-		}
-		out = append(out, f)
+		out = append(out, across(o, r, controller, fmt.Sprintf("takes %s %s from", r.kind, r.name)))
 	}
 	return out
 }
@@ -190,7 +186,7 @@ func foreignDependency(_ *Context, o *estate.Object) (out []Found) {
 		}
 		out = append(out, Found{
 			Field:   r.field + ".namespace",
-			Message: fmt.Sprintf("%s of tenant %s waits for %s %s in %s", o.ID, o.Tenant.Name, r.kind, r.name, whose(o.Cluster, r.namespace)),
+			Message: fmt.Sprintf("%s of tenant %s waits for %s %s in %s", short(o.ID), o.Tenant.Name, r.kind, r.name, elsewhere(r.namespace)),
 		})
 	}
 	return out
@@ -208,7 +204,7 @@ func foreignExpression(_ *Context, o *estate.Object) (out []Found) {
 		}
 		out = append(out, Found{
 			Field:   r.field + ".readyExpr",
-			Message: fmt.Sprintf("%s of tenant %s reads %s of %s %s in %s by an expression", o.ID, o.Tenant.Name, what, r.kind, r.name, whose(o.Cluster, r.namespace)),
+			Message: fmt.Sprintf("%s of tenant %s reads by an expression %s of %s %s in %s", short(o.ID), o.Tenant.Name, what, r.kind, r.name, elsewhere(r.namespace)),
 		})
 	}
 	return out
@@ -222,7 +218,7 @@ func foreignHealth(_ *Context, o *estate.Object) (out []Found) {
 		if ns := estate.Text(h, "namespace"); foreign(o, ns) {
 			out = append(out, Found{
 				Field:   fmt.Sprintf("spec.healthChecks[%d].namespace", i),
-				Message: fmt.Sprintf("%s of tenant %s checks %s %s in %s", o.ID, o.Tenant.Name, estate.Text(h, "kind"), estate.Text(h, "name"), whose(o.Cluster, ns)),
+				Message: fmt.Sprintf("%s of tenant %s checks %s %s in %s", short(o.ID), o.Tenant.Name, estate.Text(h, "kind"), estate.Text(h, "name"), elsewhere(ns)),
 			})
 		}
 	}
@@ -278,7 +274,7 @@ func openAccess(x *Context, o *estate.Object) (out []Found) {
 		field := fmt.Sprintf("spec.accessFrom.namespaceSelectors[%d]", i)
 		labels, _ := s["matchLabels"].(map[string]any)
 		if len(labels) == 0 {
-			out = append(out, Found{Field: field, Message: fmt.Sprintf("%s lets every namespace in", o.ID)})
+			out = append(out, Found{Field: field, Message: fmt.Sprintf("%s lets every namespace in", short(o.ID))})
 			continue
 		}
 		if _, fixed := labels[nameLabel]; fixed {
@@ -288,7 +284,7 @@ func openAccess(x *Context, o *estate.Object) (out []Found) {
 			if ns, steps := relabels(x, p); ns != "" && p.Tenant != o.Tenant {
 				out = append(out, Found{
 					Field: field, Tenant: p.Tenant, Steps: steps,
-					Message: fmt.Sprintf("%s lets namespaces in by a label that tenant %s can give its namespace %s", o.ID, p.Tenant.Name, ns),
+					Message: fmt.Sprintf("%s lets namespaces in by a label that tenant %s can give its namespace %s", short(o.ID), p.Tenant.Name, ns),
 				})
 			}
 		}
