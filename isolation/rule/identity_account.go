@@ -156,7 +156,7 @@ func told(g *permission.Grant) string {
 	if len(what) == 0 {
 		what = g.Rule.NonResourceURLs
 	}
-	return fmt.Sprintf("%s gives it %s %s, which allows %s of %s", short(id), role, g.Role, phrase.List(g.Rule.Verbs, 4), phrase.List(what, 4))
+	return legibleUpTo(fmt.Sprintf("%s gives it %s %s, which allows %s of %s", short(id), role, g.Role, phrase.List(g.Rule.Verbs, 4), phrase.List(what, 4)), 300)
 }
 
 // contracted reports whether a grant everywhere is on nothing but kinds that the tenant's contract allows it.
@@ -245,7 +245,7 @@ func excessLevel(e *reach.Excess) finding.Level {
 func (s *surplus) found(p *estate.Compartment) Found {
 	where := "on the whole cluster"
 	if s.first.Namespace != "" {
-		where = "in " + whose(p.Cluster, s.first.Namespace)
+		where = "in " + ownedNamespace(p.Cluster, s.first.Namespace)
 	}
 	does := "write"
 	if !s.first.Write {

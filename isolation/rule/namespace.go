@@ -78,7 +78,7 @@ func outside(_ *Context, o *estate.Object) []Found {
 	if p != nil && p.Owns(o.ID.Namespace) {
 		return nil
 	}
-	f := Found{Message: fmt.Sprintf("%s of tenant %s is in %s", short(o.ID), o.Tenant.Name, elsewhere(o.ID.Namespace)), Field: "metadata.namespace"}
+	f := Found{Message: fmt.Sprintf("%s of tenant %s is in %s", short(o.ID), o.Tenant.Name, apartFrom(o.ID.Namespace)), Field: "metadata.namespace"}
 	if refused(o.Applier, o) {
 		f.Level = finding.High
 		f.Message += stalls(o.Applier)
@@ -86,13 +86,13 @@ func outside(_ *Context, o *estate.Object) []Found {
 	return one(f)
 }
 
-// elsewhere names a namespace that is not the tenant's. Whose it is instead is not for the tenant to know, who sees what is found in its files.
-func elsewhere(namespace string) string {
-	return "namespace " + namespace + ", which is not the tenant's"
+// apartFrom names a namespace that is not the tenant's. Whose it is instead is not for the tenant to know, who sees what is found in its files.
+func apartFrom(namespace string) string {
+	return "namespace " + legible(namespace) + ", which is not the tenant's"
 }
 
-// whose names a namespace with its owner, for who runs the platform.
-func whose(c *estate.Cluster, namespace string) string {
+// ownedNamespace names a namespace with its owner, for who runs the platform.
+func ownedNamespace(c *estate.Cluster, namespace string) string {
 	if p := c.Owner(namespace); p != nil {
 		return fmt.Sprintf("namespace %s of tenant %s", namespace, p.Tenant.Name)
 	}
@@ -103,7 +103,7 @@ func whose(c *estate.Cluster, namespace string) string {
 			}
 		}
 	}
-	return elsewhere(namespace)
+	return apartFrom(namespace)
 }
 
 // scopeClass is what a kind without a namespace does to a cluster.
@@ -140,7 +140,7 @@ func clusterWide(_ *Context, o *estate.Object) []Found {
 	if namespaced, known := o.Cluster.Namespaced(o.ID.Group, o.ID.Kind); !known || namespaced {
 		return nil
 	}
-	if allowedKind(o.Compartment(), o.ID.Group, o.ID.Kind) {
+	if contractKind(o.Compartment(), o.ID.Group, o.ID.Kind) {
 		return nil
 	}
 	class := scopeClasses[slices.IndexFunc(scopeClasses, func(s scopeClass) bool {
@@ -154,8 +154,8 @@ func clusterWide(_ *Context, o *estate.Object) []Found {
 	return one(f)
 }
 
-// allowedKind reports whether a tenant's contract lets it make a kind without a namespace.
-func allowedKind(p *estate.Compartment, group, kind string) bool {
+// contractKind reports whether a tenant's contract lets it make a kind without a namespace.
+func contractKind(p *estate.Compartment, group, kind string) bool {
 	if p == nil {
 		return false
 	}
@@ -171,7 +171,7 @@ func targetNamespace(_ *Context, a *estate.Applier) []Found {
 	target := a.Kustomization.Spec.TargetNamespace
 	switch {
 	case target != "" && !p.Owns(target):
-		return one(Found{Message: fmt.Sprintf("%s of tenant %s applies to %s", a, a.Tenant.Name, elsewhere(target)), Field: "spec.targetNamespace"})
+		return one(Found{Message: fmt.Sprintf("%s of tenant %s applies to %s", a, a.Tenant.Name, apartFrom(target)), Field: "spec.targetNamespace"})
 	case target != "":
 		return nil
 	}
@@ -186,7 +186,7 @@ func targetNamespace(_ *Context, a *estate.Applier) []Found {
 }
 
 func ownNamespace(_ *Context, o *estate.Object) []Found {
-	if o.Tenant == nil || !o.Is("", "Namespace") || allowedKind(o.Compartment(), "", "Namespace") {
+	if o.Tenant == nil || !o.Is("", "Namespace") || contractKind(o.Compartment(), "", "Namespace") {
 		return nil
 	}
 	f := Found{Level: finding.Critical, Message: fmt.Sprintf("%s is brought by tenant %s", short(o.ID), o.Tenant.Name)}
@@ -213,7 +213,7 @@ func changedKeys(o *estate.Object) (out []string) {
 	differs := func(what string, have, want map[string]string) {
 		for _, k := range slices.Sorted(maps.Keys(have)) {
 			if v, ok := want[k]; (!ok || v != have[k]) && !strings.HasPrefix(k, "kustomize.toolkit.fluxcd.io/na") && len(out) < 8 {
-				out = append(out, what+" "+k)
+				out = append(out, what+" "+legible(k))
 			}
 		}
 	}

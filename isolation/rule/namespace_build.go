@@ -72,13 +72,13 @@ func overrides(x *Context, a *estate.Applier) []Found {
 			if o.touches&guards == 0 {
 				continue
 			}
-			f.Steps = append(f.Steps, finding.Step{Message: t.path + ": " + o.what, File: ownFile(a, t.path)})
+			f.Steps = append(f.Steps, finding.Step{Message: legible(t.path) + ": " + o.what, File: ownFile(a, t.path)})
 			f.File = cmp.Or(f.File, ownFile(a, t.path))
 		}
 	}
 	switch {
 	case len(f.Steps) == 0 && unread != "":
-		return one(Found{Unproven: true, Message: fmt.Sprintf("%s of tenant %s: %s is too large to be looked at for directives that undo what the platform sets", a, a.Tenant.Name, unread)})
+		return one(Found{Unproven: true, Message: fmt.Sprintf("%s of tenant %s: %s is too large to be looked at for directives that undo what the platform sets", a, a.Tenant.Name, legible(unread))})
 	case len(f.Steps) == 0:
 		return nil
 	}
@@ -165,7 +165,7 @@ func (t texts) transformer(dir string, m map[string]any) (out []override) {
 	if hit == 0 {
 		return nil
 	}
-	return []override{{fmt.Sprintf("transformer %s %s", kind, written(hit)), hit}}
+	return []override{{fmt.Sprintf("transformer %s %s", legible(kind), written(hit)), hit}}
 }
 
 // operations are what a patch touches: its operations, or its fields when it is a merge. It is said there, or in the file that it names.

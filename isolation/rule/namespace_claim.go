@@ -30,8 +30,6 @@ func claimRule() Rule {
 	}
 }
 
-func namespaceID(name string) *object.ID { return &object.ID{Kind: "Namespace", Name: name} }
-
 // claims compares what documents, labels, targets and bindings of the platform say of each namespace.
 func claims(x *Context, c *estate.Cluster) (out []Found) {
 	type claim struct{ tenant, why string }
@@ -49,7 +47,7 @@ func claims(x *Context, c *estate.Cluster) (out []Found) {
 	for _, o := range c.Kind("", "Namespace") {
 		if o.Tenant == nil && !slices.ContainsFunc(c.Compartments, func(p *estate.Compartment) bool { return slices.Contains(p.FluxNamespaces, o.ID.Name) }) {
 			name := o.Labels()[tenantLabel]
-			add(o.ID.Name, x.Tenant(name), "its label "+tenantLabel+" says "+name)
+			add(o.ID.Name, x.Tenant(name), "its label "+tenantLabel+" says "+legible(name))
 		}
 	}
 	for _, a := range c.Appliers {

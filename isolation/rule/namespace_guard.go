@@ -130,7 +130,7 @@ func writableGuards(x *Context, c *estate.Cluster) (out []Found) {
 				for _, s := range selectors(o) {
 					out = append(out, Found{
 						Object: o, Tenant: p.Tenant, Steps: steps, Field: s.field,
-						Message: fmt.Sprintf("%s goes by the label %s, which tenant %s can write on its namespace %s", short(o.ID), strings.Join(s.keys, ", "), p.Tenant.Name, ns),
+						Message: fmt.Sprintf("%s goes by the label %s, which tenant %s can write on its namespace %s", short(o.ID), legible(strings.Join(s.keys, ", ")), p.Tenant.Name, ns),
 					})
 				}
 			}

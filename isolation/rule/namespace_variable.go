@@ -29,8 +29,8 @@ func structureRule() Rule {
 	}
 }
 
-// placed is a variable in a place that says what an object is.
-type placed struct {
+// placedVariable is a variable in a place that says what an object is.
+type placedVariable struct {
 	what string
 	// name of the variable when it stands alone, and its value is no one's but the platform's who sets it; "" when it brings a value of its own, or
 	// stands where none may.
@@ -49,7 +49,7 @@ func structure(x *Context, a *estate.Applier) []Found {
 			}
 			continue
 		}
-		list := once(x, "structure "+t.hash.String()+fmt.Sprint(isKustomization(t.path)), func() (out []placed) {
+		list := once(x, "structure "+t.hash.String()+fmt.Sprint(isKustomization(t.path)), func() (out []placedVariable) {
 			for _, doc := range t.docs {
 				out = append(out, structural(doc, isKustomization(t.path))...)
 			}
@@ -59,13 +59,13 @@ func structure(x *Context, a *estate.Applier) []Found {
 			if _, set := a.Kustomization.Spec.PostBuild.Substitute[p.name]; p.name != "" && set && a.Author == nil {
 				continue
 			}
-			f.Steps = append(f.Steps, finding.Step{Message: t.path + ": " + p.what, File: ownFile(a, t.path)})
+			f.Steps = append(f.Steps, finding.Step{Message: legible(t.path) + ": " + p.what, File: ownFile(a, t.path)})
 			f.File = cmp.Or(f.File, ownFile(a, t.path))
 		}
 	}
 	switch {
 	case len(f.Steps) == 0 && unread != "":
-		return one(Found{Unproven: true, Message: fmt.Sprintf("%s of tenant %s: %s is too large to be looked at for variables", a, a.Tenant.Name, unread)})
+		return one(Found{Unproven: true, Message: fmt.Sprintf("%s of tenant %s: %s is too large to be looked at for variables", a, a.Tenant.Name, legible(unread))})
 	case len(f.Steps) == 0:
 		return nil
 	}
@@ -82,7 +82,7 @@ func substitutes(p *kustomizev1.PostBuild) bool {
 }
 
 // structural looks at one document: an object, a patch, or a kustomization file. What is neither may be anything that a ConfigMap is made of.
-func structural(doc any, kustomization bool) (out []placed) {
+func structural(doc any, kustomization bool) (out []placedVariable) {
 	m, ok := doc.(map[string]any)
 	if !ok {
 		return patched(doc)
@@ -107,7 +107,7 @@ func structural(doc any, kustomization bool) (out []placed) {
 	}
 	for _, field := range []string{"apiVersion", "kind"} {
 		for _, p := range valued(field, m[field], false) {
-			out = append(out, placed{what: p.what})
+			out = append(out, placedVariable{what: p.what})
 		}
 	}
 	out = append(out, valued("metadata.name", estate.At(m, "metadata", "name"), true)...)
@@ -122,12 +122,12 @@ func structural(doc any, kustomization bool) (out []placed) {
 }
 
 // patched are the variables that a JSON patch puts where they decide what an object is.
-func patched(doc any) (out []placed) {
+func patched(doc any) (out []placedVariable) {
 	list, _ := doc.([]any)
 	for _, op := range list {
 		p := estate.Text(op, "path")
 		if len(variablesIn(p)) > 0 {
-			out = append(out, placed{what: "the path of a patch holds a variable"})
+			out = append(out, placedVariable{what: "the path of a patch holds a variable"})
 		}
 		value := estate.At(op, "value")
 		switch p {
@@ -155,12 +155,12 @@ func substitutionOff(m map[string]any) bool {
 }
 
 // valued are the variables of a field and of what is in it. Where lax is set, those without a value of their own are fine.
-func valued(field string, v any, lax bool) (out []placed) {
+func valued(field string, v any, lax bool) (out []placedVariable) {
 	switch v := v.(type) {
 	case string:
 		for _, u := range variablesIn(v) {
 			if !lax || u.name == "" {
-				out = append(out, placed{what: fmt.Sprintf("%s holds the variable %s", field, u.what), name: u.name})
+				out = append(out, placedVariable{what: fmt.Sprintf("%s holds the variable %s", field, u.what), name: u.name})
 			}
 		}
 	case map[string]any:
@@ -177,16 +177,16 @@ func valued(field string, v any, lax bool) (out []placed) {
 
 // keyed are the variables in keys, and those that are open at the end of a value: they end somewhere else in the text. Keys of the data of a ConfigMap
 // or Secret are no structure.
-func keyed(at string, v any) (out []placed) {
+func keyed(at string, v any) (out []placedVariable) {
 	switch v := v.(type) {
 	case string:
 		if i := strings.LastIndex(v, "${"); i >= 0 && !strings.Contains(v[i:], "}") && !strings.HasSuffix(v[:i], "$") {
-			out = append(out, placed{what: strings.TrimPrefix(at, ".") + " begins a variable that ends elsewhere"})
+			out = append(out, placedVariable{what: strings.TrimPrefix(at, ".") + " begins a variable that ends elsewhere"})
 		}
 	case map[string]any:
 		for _, k := range slices.Sorted(maps.Keys(v)) {
 			if len(variablesIn(k)) > 0 && at != ".data" && at != ".stringData" {
-				out = append(out, placed{what: fmt.Sprintf("the key %.80q holds a variable", k)})
+				out = append(out, placedVariable{what: fmt.Sprintf("the key %.80q holds a variable", k)})
 			}
 			out = append(out, keyed(at+"."+k, v[k])...)
 		}
@@ -199,25 +199,25 @@ func keyed(at string, v any) (out []placed) {
 }
 
 // variablesIn are those of a text. What cannot be parsed alone may be a part of one, and stands for one.
-func variablesIn(s string) []placed {
+func variablesIn(s string) []placedVariable {
 	if !strings.Contains(s, "${") || len(s) > maxText {
 		return nil
 	}
 	t, err := parse.Parse(s)
 	if err != nil {
-		return []placed{{what: "in a text that is no whole variable"}}
+		return []placedVariable{{what: "in a text that is no whole variable"}}
 	}
 	return nodes(t.Root, nil)
 }
 
-func nodes(n parse.Node, out []placed) []placed {
+func nodes(n parse.Node, out []placedVariable) []placedVariable {
 	switch n := n.(type) {
 	case *parse.ListNode:
 		for _, c := range n.Nodes {
 			out = nodes(c, out)
 		}
 	case *parse.FuncNode:
-		p := placed{what: fmt.Sprintf("%.80q", n.Param), name: n.Param}
+		p := placedVariable{what: fmt.Sprintf("%.80q", n.Param), name: n.Param}
 		if n.Name != "" {
 			p.what, p.name = p.what+" with a value or a change of the file's own", ""
 		}

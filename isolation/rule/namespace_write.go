@@ -77,7 +77,7 @@ func unknownScope(_ *Context, a *estate.Applier) (out []Found) {
 			if _, known := a.Target.Namespaced(o.ID.Group, o.ID.Kind); known || seen[gk] {
 				continue
 			}
-			if seen[gk] = true; allowedKind(a.Compartment(), o.ID.Group, o.ID.Kind) || !beyond(a, o.ID.Group) {
+			if seen[gk] = true; contractKind(a.Compartment(), o.ID.Group, o.ID.Kind) || !beyond(a, o.ID.Group) {
 				continue
 			}
 			out = append(out, Found{

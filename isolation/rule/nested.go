@@ -234,7 +234,7 @@ func held(a *estate.Applier, patch, group, kind string) string {
 			group, kind = own, estate.Text(m, "kind")
 		}
 		if kind == "" || mayMake(a, group, kind) {
-			return strings.TrimSpace("makes no " + kind)
+			return "makes no " + legible(kind)
 		}
 		return ""
 	}

@@ -62,8 +62,8 @@ func runsAsOperator(_ *Context, a *estate.Applier) []Found {
 // origin is what an annotation of the operator names.
 type origin struct{ annotation, kind, namespace, name string }
 
-// origins of an object, in the order of the annotations.
-func origins(o *estate.Object) (out []origin) {
+// annotated are the origins of an object, in the order of the annotations.
+func annotated(o *estate.Object) (out []origin) {
 	annotations := o.Annotations()
 	for _, name := range []string{"copyFrom", "convertKubeConfigFrom", "checksumFrom"} {
 		for one := range strings.SplitSeq(annotations[operatorGroup+"/"+name], ",") {
@@ -87,7 +87,7 @@ func copied(_ *Context, o *estate.Object) (out []Found) {
 	if o.Applier.Kind != estate.ResourceSetKind {
 		return nil
 	}
-	for _, from := range origins(o) {
+	for _, from := range annotated(o) {
 		if from.namespace == o.ID.Namespace || from.name == "flux-runtime-info" {
 			continue
 		}
@@ -97,13 +97,13 @@ func copied(_ *Context, o *estate.Object) (out []Found) {
 			if p == nil || from.kind != "Secret" || from.annotation == "checksumFrom" || p.Owns(from.namespace) || from.namespace != o.Cluster.FluxNamespace && slices.Contains(p.FluxNamespaces, from.namespace) {
 				continue
 			}
-			out = append(out, Found{Field: field, Tenant: p.Tenant, Message: fmt.Sprintf("%s gives tenant %s a copy of Secret %s/%s", short(o.ID), p.Tenant.Name, from.namespace, from.name)})
+			out = append(out, Found{Field: field, Tenant: p.Tenant, Message: fmt.Sprintf("%s gives tenant %s a copy of Secret %s/%s", short(o.ID), p.Tenant.Name, legible(from.namespace), legible(from.name))})
 			continue
 		}
 		if !foreign(o, from.namespace) {
 			continue
 		}
-		f := Found{Field: field, Message: fmt.Sprintf("%s of tenant %s takes %s %s from %s", short(o.ID), o.Tenant.Name, from.kind, from.name, elsewhere(from.namespace))}
+		f := Found{Field: field, Message: fmt.Sprintf("%s of tenant %s takes %s %s from %s", short(o.ID), o.Tenant.Name, legible(from.kind), legible(from.name), apartFrom(from.namespace))}
 		if !mayRead(o.Applier, from) {
 			f.Level = finding.Medium
 			f.Message += stalls(o.Applier)
@@ -137,11 +137,11 @@ func operatorOracle(_ *Context, o *estate.Object) (out []Found) {
 		case ns == "" && !clusterKind(o.Cluster, estate.Text(d, "apiVersion"), kind), ns != "" && !foreign(o, ns):
 			continue
 		case ns != "":
-			where = " in " + elsewhere(ns)
+			where = " in " + apartFrom(ns)
 		}
 		out = append(out, Found{
 			Field:   fmt.Sprintf("spec.dependsOn[%d].readyExpr", i),
-			Message: fmt.Sprintf("%s of tenant %s reads by an expression %s %s%s", short(o.ID), o.Tenant.Name, kind, estate.Text(d, "name"), where),
+			Message: fmt.Sprintf("%s of tenant %s reads by an expression %s %s%s", short(o.ID), o.Tenant.Name, legible(kind), legible(estate.Text(d, "name")), where),
 		})
 	}
 	return out

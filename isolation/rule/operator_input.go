@@ -38,7 +38,7 @@ func inputRules() []Rule {
 			Boundary: true,
 			Static:   "whose a source is follows from several objects",
 			Source:   "source-watcher v2: ArtifactGenerator source.extensions.fluxcd.io/v1beta1",
-			object:   mixed,
+			object:   mixes,
 		},
 	}
 }
@@ -61,7 +61,7 @@ func rawInput(_ *Context, o *estate.Object) (out []Found) {
 		return nil
 	}
 	report := func(field, input string) {
-		out = append(out, Found{Field: field, Message: fmt.Sprintf("%s: a field that decides where things go is made of %s, which %s %s takes from outsiders", short(o.ID), input, provider.Text("spec", "type"), provider.ID.Name)})
+		out = append(out, Found{Field: field, Message: fmt.Sprintf("%s: a field that decides where things go is made of %s, which %s %s takes from outsiders", short(o.ID), input, legible(provider.Text("spec", "type")), provider.ID.Name)})
 	}
 	list, _ := o.At("spec", "resources").([]any)
 	for i, r := range list {
@@ -130,34 +130,16 @@ func providers(o *estate.Object, from map[string]any) (out []*estate.Object) {
 	if name := estate.Text(from, "name"); name != "" {
 		return o.Cluster.Get(object.ID{Group: operatorGroup, Kind: "ResourceSetInputProvider", Namespace: o.ID.Namespace, Name: name})
 	}
-	selector := selectorOf(from["selector"])
+	selector := labels.Nothing()
+	if s, ok := selectorOf(from["selector"]); ok && from["selector"] != nil {
+		if parsed, err := metav1.LabelSelectorAsSelector(s); err == nil {
+			selector = parsed
+		}
+	}
 	for _, p := range o.Cluster.Kind(operatorGroup, "ResourceSetInputProvider") {
 		if p.ID.Namespace == o.ID.Namespace && selector.Matches(labels.Set(p.Labels())) {
 			out = append(out, p)
 		}
-	}
-	return out
-}
-
-// selectorOf reads a label selector. One that is none selects nothing.
-func selectorOf(v any) labels.Selector {
-	m, ok := v.(map[string]any)
-	if !ok {
-		return labels.Nothing()
-	}
-	s := &metav1.LabelSelector{MatchLabels: map[string]string{}}
-	matchLabels, _ := m["matchLabels"].(map[string]any)
-	for k, v := range matchLabels {
-		s.MatchLabels[k] = fmt.Sprint(v)
-	}
-	for _, e := range estate.List(m, "matchExpressions") {
-		s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{
-			Key: estate.Text(e, "key"), Operator: metav1.LabelSelectorOperator(estate.Text(e, "operator")), Values: estate.Texts(e, "values"),
-		})
-	}
-	out, err := metav1.LabelSelectorAsSelector(s)
-	if err != nil {
-		return labels.Nothing()
 	}
 	return out
 }
@@ -173,9 +155,9 @@ func contentOf(x *Context, c *estate.Cluster, kind, namespace, name string) *est
 		if o.Tenant != nil {
 			return o.Tenant
 		}
-		have, ok := canonicalURL(o.Text("spec", "url"))
+		have := repositoryOf(o.Text("spec", "url"))
 		for _, t := range x.Tenants {
-			if theirs, known := canonicalURL(t.Document.Spec.URL()); ok && known && repositoryOf(have) == repositoryOf(theirs) && !slices.Contains(x.Hub, repositoryOf(have)) {
+			if have != "" && have == repositoryOf(t.Document.Spec.URL()) && !slices.Contains(x.Hub, have) {
 				return t
 			}
 		}
@@ -183,13 +165,7 @@ func contentOf(x *Context, c *estate.Cluster, kind, namespace, name string) *est
 	return nil
 }
 
-// repositoryOf is a canonical URL without its scheme.
-func repositoryOf(canonical string) string {
-	_, rest, _ := strings.Cut(canonical, "://")
-	return rest
-}
-
-func mixed(x *Context, o *estate.Object) (out []Found) {
+func mixes(x *Context, o *estate.Object) (out []Found) {
 	if !o.Is(generatorGroup, "ArtifactGenerator") {
 		return nil
 	}

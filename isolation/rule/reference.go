@@ -14,7 +14,6 @@ import (
 const (
 	kustomizeGroup    = "kustomize.toolkit.fluxcd.io"
 	helmGroup         = "helm.toolkit.fluxcd.io"
-	sourceGroup       = "source.toolkit.fluxcd.io"
 	notificationGroup = "notification.toolkit.fluxcd.io"
 	imageGroup        = "image.toolkit.fluxcd.io"
 	generatorGroup    = "source.extensions.fluxcd.io"
@@ -143,7 +142,7 @@ func across(o *estate.Object, r reference, controller, does string) Found {
 	if refuses {
 		f.Level = finding.Medium
 	}
-	f.Message = fmt.Sprintf("%s of tenant %s %s %s%s", short(o.ID), o.Tenant.Name, does, elsewhere(r.namespace), more)
+	f.Message = fmt.Sprintf("%s of tenant %s %s %s%s", short(o.ID), o.Tenant.Name, does, apartFrom(r.namespace), more)
 	return f
 }
 
@@ -156,7 +155,7 @@ func foreignSource(_ *Context, o *estate.Object) (out []Found) {
 		if !foreign(o, r.namespace) {
 			continue
 		}
-		out = append(out, across(o, r, controller, fmt.Sprintf("takes %s %s from", r.kind, r.name)))
+		out = append(out, across(o, r, controller, fmt.Sprintf("takes %s %s from", legible(r.kind), legible(r.name))))
 	}
 	return out
 }
@@ -186,7 +185,7 @@ func foreignDependency(_ *Context, o *estate.Object) (out []Found) {
 		}
 		out = append(out, Found{
 			Field:   r.field + ".namespace",
-			Message: fmt.Sprintf("%s of tenant %s waits for %s %s in %s", short(o.ID), o.Tenant.Name, r.kind, r.name, elsewhere(r.namespace)),
+			Message: fmt.Sprintf("%s of tenant %s waits for %s %s in %s", short(o.ID), o.Tenant.Name, r.kind, legible(r.name), apartFrom(r.namespace)),
 		})
 	}
 	return out
@@ -204,7 +203,7 @@ func foreignExpression(_ *Context, o *estate.Object) (out []Found) {
 		}
 		out = append(out, Found{
 			Field:   r.field + ".readyExpr",
-			Message: fmt.Sprintf("%s of tenant %s reads by an expression %s of %s %s in %s", short(o.ID), o.Tenant.Name, what, r.kind, r.name, elsewhere(r.namespace)),
+			Message: fmt.Sprintf("%s of tenant %s reads by an expression %s of %s %s in %s", short(o.ID), o.Tenant.Name, what, r.kind, legible(r.name), apartFrom(r.namespace)),
 		})
 	}
 	return out
@@ -218,7 +217,7 @@ func foreignHealth(_ *Context, o *estate.Object) (out []Found) {
 		if ns := estate.Text(h, "namespace"); foreign(o, ns) {
 			out = append(out, Found{
 				Field:   fmt.Sprintf("spec.healthChecks[%d].namespace", i),
-				Message: fmt.Sprintf("%s of tenant %s checks %s %s in %s", short(o.ID), o.Tenant.Name, estate.Text(h, "kind"), estate.Text(h, "name"), elsewhere(ns)),
+				Message: fmt.Sprintf("%s of tenant %s checks %s %s in %s", short(o.ID), o.Tenant.Name, legible(estate.Text(h, "kind")), legible(estate.Text(h, "name")), apartFrom(ns)),
 			})
 		}
 	}
@@ -232,7 +231,7 @@ func foreignEvents(_ *Context, o *estate.Object) (out []Found) {
 	for i, s := range estate.List(o.At("spec"), "eventSources") {
 		r := reference{field: fmt.Sprintf("spec.eventSources[%d].namespace", i), namespace: estate.Text(s, "namespace")}
 		if foreign(o, r.namespace) {
-			out = append(out, across(o, r, estate.NotificationController, "listens to "+estate.Text(s, "kind")+" "+estate.Text(s, "name")+" in"))
+			out = append(out, across(o, r, estate.NotificationController, "listens to "+legible(estate.Text(s, "kind")+" "+estate.Text(s, "name"))+" in"))
 		}
 	}
 	return out
@@ -245,7 +244,7 @@ func foreignTrigger(_ *Context, o *estate.Object) (out []Found) {
 	for i, s := range estate.List(o.At("spec"), "resources") {
 		r := reference{field: fmt.Sprintf("spec.resources[%d].namespace", i), namespace: estate.Text(s, "namespace")}
 		if foreign(o, r.namespace) {
-			out = append(out, across(o, r, estate.NotificationController, "triggers "+estate.Text(s, "kind")+" "+estate.Text(s, "name")+" in"))
+			out = append(out, across(o, r, estate.NotificationController, "triggers "+legible(estate.Text(s, "kind")+" "+estate.Text(s, "name"))+" in"))
 		}
 	}
 	return out
