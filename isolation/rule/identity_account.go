@@ -275,7 +275,7 @@ func givenTooMuch(x *Context, p *estate.Compartment) (out []Found) {
 		out = append(out, Found{Message: fmt.Sprintf("tenant %s may do everything on the cluster: %s", p.Tenant.Name, e.Steps[len(e.Steps)-1].Message), Steps: e.Steps})
 	}
 	for _, s := range x.Reach(p).Unknown {
-		out = append(out, Found{Unproven: true, Message: "what tenant " + p.Tenant.Name + " may do is not known: " + s.Message, Steps: []finding.Step{s}})
+		out = append(out, Found{Unproven: true, Level: finding.Medium, Message: "what tenant " + p.Tenant.Name + " may do is not known: " + s.Message, Steps: []finding.Step{s}})
 	}
 	return out
 }

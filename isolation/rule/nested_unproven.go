@@ -18,6 +18,9 @@ func unproven(x *Context, c *estate.Cluster) (out []Found) {
 			})
 		}
 	}
+	if len(c.Compartments) == 0 {
+		return nil // nobody to keep apart
+	}
 	for i := range c.Gaps {
 		g := &c.Gaps[i]
 		if !g.Hides {
