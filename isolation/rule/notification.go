@@ -11,8 +11,6 @@ import (
 	"github.com/bulkhead-dev/bulkhead/object"
 )
 
-const notificationGroup = "notification.toolkit.fluxcd.io"
-
 // notificationRules are about notifications.
 func notificationRules() []Rule {
 	const source = "notification-controller v1.9.3"
