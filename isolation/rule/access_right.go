@@ -149,11 +149,12 @@ var sourceResources = map[string]string{ //nolint:gochecknoglobals // a constant
 	"GitRepository": "gitrepositories", "OCIRepository": "ocirepositories", "Bucket": "buckets", "HelmChart": "helmcharts", "HelmRepository": "helmrepositories", "ExternalArtifact": "externalartifacts",
 }
 
+// forgedStatus looks where the tenant's own sources are. A right in other namespaces, or on everything, is told of by the binding that gives it.
 func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 	r := x.Reach(p)
-	may := func(resource, ns, name string, all bool) []finding.Step {
+	may := func(resource, ns, name string) []finding.Step {
 		for _, verb := range []string{"patch", "update"} {
-			if g, steps := r.Right(permission.Request{Verb: verb, Group: "source.toolkit.fluxcd.io", Resource: resource, Subresource: "status", Namespace: ns, Name: name}); g != nil && (all || !everything(&g.Rule)) {
+			if g, steps := r.Right(permission.Request{Verb: verb, Group: "source.toolkit.fluxcd.io", Resource: resource, Subresource: "status", Namespace: ns, Name: name}); g != nil && !everything(&g.Rule) {
 				return steps
 			}
 		}
@@ -162,10 +163,10 @@ func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 	told := map[string]bool{}
 	for _, a := range p.Cluster.Homed {
 		resource := sourceResources[a.Source.Kind]
-		if resource == "" || told[a.Source.Namespace] || a.Tenant == p.Tenant && a.As.Kind == estate.RunsAsAccount {
+		if resource == "" || told[a.Source.Namespace] || !p.Owns(a.Source.Namespace) && !slices.Contains(p.FluxNamespaces, a.Source.Namespace) || a.Tenant == p.Tenant && a.As.Kind == estate.RunsAsAccount {
 			continue
 		}
-		if steps := may(resource, a.Source.Namespace, a.Source.Name, true); steps != nil {
+		if steps := may(resource, a.Source.Namespace, a.Source.Name); steps != nil {
 			told[a.Source.Namespace] = true
 			out = append(out, Found{
 				Message: fmt.Sprintf("tenant %s may write the status of %s %s/%s on cluster %s, from which %s applies", p.Tenant.Name, a.Source.Kind, a.Source.Namespace, a.Source.Name, p.Cluster.Name, a),
@@ -174,7 +175,7 @@ func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 		}
 	}
 	for _, ns := range p.Namespaces {
-		if steps := may("gitrepositories", ns, "", false); steps != nil && !told[ns] {
+		if steps := may("gitrepositories", ns, ""); steps != nil && !told[ns] {
 			out = append(out, Found{
 				Level:   finding.Low,
 				Message: fmt.Sprintf("tenant %s may write the status of sources in namespace %s of cluster %s, which only its own appliers use", p.Tenant.Name, ns, p.Cluster.Name),
