@@ -213,7 +213,7 @@ func ownFences(x *Context, p *estate.Compartment) (out []Found) {
 		}
 		slices.Sort(fences[ns])
 		f := Found{
-			Message: fmt.Sprintf("tenant %s may change or delete what fences it in in namespace %s of cluster %s: %s", p.Tenant.Name, ns, p.Cluster.Name, phrase.List(slices.Compact(fences[ns]), 5)),
+			Message: fmt.Sprintf("tenant %s may change or delete in namespace %s of cluster %s what is to fence it in: %s", p.Tenant.Name, ns, p.Cluster.Name, phrase.List(slices.Compact(fences[ns]), 5)),
 			Object:  p.Cluster.Namespace(ns), Steps: steps[ns],
 		}
 		if f.Object == nil {

@@ -141,6 +141,8 @@ func wildcard(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 		switch {
 		case len(r.APIGroups) > 0 && !slices.ContainsFunc(r.APIGroups, func(g string) bool { return !estate.FluxGroup(g) }):
 			continue // RBC-010 and RBC-011
+		case everything(r) && slices.Contains(b.tenants, c.Owner(b.namespace)):
+			continue // RBC-005
 		case everything(r):
 			where = "everything"
 		case star(r.APIGroups):
@@ -160,7 +162,7 @@ func wildcard(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 }
 
 // administrator looks for what only the platform should write in a namespace.
-func administrator(_ *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
+func administrator(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	host := c.Owner(b.namespace)
 	if host == nil || !slices.Contains(b.tenants, host) {
 		return nil
@@ -253,7 +255,7 @@ func widens(o *estate.Object, rules []rbacv1.PolicyRule) finding.Level {
 	return level
 }
 
-func makesFlux(_ *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
+func makesFlux(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	host := c.Owner(b.namespace)
 	if host == nil || host.Tenant.Inferred || !slices.Contains(b.tenants, host) {
 		return nil

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/object"
@@ -80,12 +82,18 @@ func landsOnHub(_ *Context, c *estate.Cluster) (out []Found) {
 
 func ref(id object.ID) *object.ID { return &id }
 
-// forHub reports whether an object belongs on the hub: sources, appliers that write elsewhere, and what these read.
+// forHub reports whether an object belongs on the hub: sources, appliers that write elsewhere, what makes other clusters, and what these read.
 func forHub(o *estate.Object) bool {
 	if applierObject(o) {
 		return o.At("spec", "kubeConfig") != nil
 	}
-	return estate.FluxGroup(o.ID.Group) || o.Is("", "Secret") || o.Is("", "ConfigMap") || o.Is("", "ServiceAccount") || o.Is("", "Namespace")
+	switch o.ID.Group {
+	case "":
+		return o.ID.Kind == "Secret" || o.ID.Kind == "ConfigMap" || o.ID.Kind == "ServiceAccount" || o.ID.Kind == "Namespace"
+	case rbacv1.GroupName, externalGroup, "bitnami.com":
+		return true
+	}
+	return estate.FluxGroup(o.ID.Group) || delegated(o.ID) != nil
 }
 
 // kubeconfigUse is who uses a kubeconfig.
