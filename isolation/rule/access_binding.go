@@ -70,7 +70,7 @@ func bindsEverywhere(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 		level = finding.High // it only reads, and no Secrets
 	}
 	return b.told(level, func(tenant string) string {
-		return fmt.Sprintf("%s holds in every namespace of cluster %s, and names tenant %s", b, c.Name, tenant)
+		return fmt.Sprintf("%s holds in every namespace, and names tenant %s", b, tenant)
 	})
 }
 
@@ -108,7 +108,7 @@ func everybody(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 	case b.namespace != "" || harmless:
 		level = finding.High
 	}
-	return one(Found{Level: level, Message: fmt.Sprintf("%s on cluster %s names %s, which every account is in", b, c.Name, strings.Join(named, ", ")), Object: b.object, Field: "subjects"})
+	return one(Found{Level: level, Message: fmt.Sprintf("%s names %s, which every account is in", b, strings.Join(named, ", ")), Object: b.object, Field: "subjects"})
 }
 
 func foreigner(x *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
@@ -142,7 +142,7 @@ func foreigner(x *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
 func dangling(x *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
 	host := c.Owner(b.namespace)
 	if !b.known && (host != nil || len(b.tenants) > 0) {
-		f := Found{Message: fmt.Sprintf("%s on cluster %s: nobody brings that role", b, c.Name), Object: b.object, Field: "roleRef"}
+		f := Found{Message: fmt.Sprintf("%s: nobody brings that role", b), Object: b.object, Field: "roleRef"}
 		if host != nil {
 			f.Tenant = host.Tenant
 			if g, steps := x.Reach(host).Right(permission.Request{Verb: "create", Group: rbacv1.GroupName, Resource: "roles", Namespace: b.namespace}); g != nil && b.role.Kind == "Role" {
@@ -162,7 +162,7 @@ func dangling(x *Context, c *estate.Cluster, b *roleBinding) (out []Found) {
 		if len(c.Get(object.ID{Kind: "ServiceAccount", Namespace: s.Namespace, Name: s.Name})) == 0 {
 			out = append(out, Found{
 				Level:   finding.High,
-				Message: fmt.Sprintf("%s on cluster %s names %s, which nobody brings: tenant %s can make it", b, c.Name, subject(s), owner.Tenant.Name),
+				Message: fmt.Sprintf("%s names %s, which nobody brings: tenant %s can make it", b, subject(s), owner.Tenant.Name),
 				Object:  b.object, Field: fmt.Sprintf("subjects[%d]", i), Tenant: owner.Tenant,
 			})
 		}

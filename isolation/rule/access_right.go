@@ -169,7 +169,7 @@ func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 		if steps := may(resource, a.Source.Namespace, a.Source.Name); steps != nil {
 			told[a.Source.Namespace] = true
 			out = append(out, Found{
-				Message: fmt.Sprintf("tenant %s may write the status of %s %s/%s on cluster %s, from which %s applies", p.Tenant.Name, a.Source.Kind, a.Source.Namespace, a.Source.Name, p.Cluster.Name, a),
+				Message: fmt.Sprintf("tenant %s may write the status of %s %s/%s, from which %s applies", p.Tenant.Name, a.Source.Kind, a.Source.Namespace, a.Source.Name, a),
 				ID:      &object.ID{Group: "source.toolkit.fluxcd.io", Kind: a.Source.Kind, Namespace: a.Source.Namespace, Name: a.Source.Name}, Field: "status", Steps: steps,
 			})
 		}
@@ -178,7 +178,7 @@ func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 		if steps := may("gitrepositories", ns, ""); steps != nil && !told[ns] {
 			out = append(out, Found{
 				Level:   finding.Low,
-				Message: fmt.Sprintf("tenant %s may write the status of sources in namespace %s of cluster %s, which only its own appliers use", p.Tenant.Name, ns, p.Cluster.Name),
+				Message: fmt.Sprintf("tenant %s may write the status of sources in namespace %s, which only its own appliers use", p.Tenant.Name, ns),
 				ID:      &object.ID{Kind: "Namespace", Name: ns}, Steps: steps,
 			})
 		}
@@ -214,7 +214,7 @@ func ownFences(x *Context, p *estate.Compartment) (out []Found) {
 		}
 		slices.Sort(fences[ns])
 		f := Found{
-			Message: fmt.Sprintf("tenant %s may change or delete in namespace %s of cluster %s what is to fence it in: %s", p.Tenant.Name, ns, p.Cluster.Name, phrase.List(slices.Compact(fences[ns]), 5)),
+			Message: fmt.Sprintf("tenant %s may change or delete in namespace %s what is to fence it in: %s", p.Tenant.Name, ns, phrase.List(slices.Compact(fences[ns]), 5)),
 			Object:  p.Cluster.Namespace(ns), Steps: steps[ns],
 		}
 		if f.Object == nil {

@@ -90,7 +90,7 @@ func raises(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 			continue
 		}
 		return b.told("", func(tenant string) string {
-			return fmt.Sprintf("%s on cluster %s allows tenant %s to %s %s", b, c.Name, tenant, verb, resourcesOf(r))
+			return fmt.Sprintf("%s allows tenant %s to %s %s", b, tenant, verb, resourcesOf(r))
 		})
 	}
 	return nil
@@ -155,7 +155,7 @@ func wildcard(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 			continue
 		}
 		return b.told("", func(tenant string) string {
-			return fmt.Sprintf("%s on cluster %s allows tenant %s %s", b, c.Name, tenant, where)
+			return fmt.Sprintf("%s allows tenant %s %s", b, tenant, where)
 		})
 	}
 	return nil
@@ -179,7 +179,7 @@ func administrator(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 		return nil
 	}
 	return one(Found{
-		Message: fmt.Sprintf("%s on cluster %s allows tenant %s to write %s of its own namespace", b, c.Name, host.Tenant.Name, strings.Join(may, ", ")),
+		Message: fmt.Sprintf("%s allows tenant %s to write %s of its own namespace", b, host.Tenant.Name, strings.Join(may, ", ")),
 		Object:  b.object, Tenant: host.Tenant,
 	})
 }
@@ -204,7 +204,7 @@ func aggregates(x *Context, c *estate.Cluster) (out []Found) {
 		}
 		slices.Sort(into)
 		if o.Tenant != nil {
-			out = append(out, Found{Level: finding.High, Message: fmt.Sprintf("ClusterRole %s of tenant %s adds %s to %s on cluster %s", o.ID.Name, o.Tenant.Name, delta(role.Rules), strings.Join(into, ", "), c.Name), Object: o})
+			out = append(out, Found{Level: finding.High, Message: fmt.Sprintf("ClusterRole %s of tenant %s adds %s to %s", o.ID.Name, o.Tenant.Name, delta(role.Rules), strings.Join(into, ", ")), Object: o})
 			continue
 		}
 		told := map[*estate.Tenant]bool{}
@@ -217,7 +217,7 @@ func aggregates(x *Context, c *estate.Cluster) (out []Found) {
 					told[p.Tenant] = true
 					out = append(out, Found{
 						Level: level, Object: o, Tenant: p.Tenant,
-						Message: fmt.Sprintf("ClusterRole %s adds %s to what tenant %s has by %s on cluster %s", o.ID.Name, delta(role.Rules), p.Tenant.Name, b, c.Name),
+						Message: fmt.Sprintf("ClusterRole %s adds %s to what tenant %s has by %s", o.ID.Name, delta(role.Rules), p.Tenant.Name, b),
 					})
 				}
 			}
@@ -267,7 +267,7 @@ func makesFlux(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 		for i := range b.rules {
 			if r := &b.rules[i]; !everything(r) && covers(r, kind[0], kind[1], "create") {
 				return one(Found{
-					Message: fmt.Sprintf("%s on cluster %s allows tenant %s to create %s, and its nesting is forbidden", b, c.Name, host.Tenant.Name, kind[1]),
+					Message: fmt.Sprintf("%s allows tenant %s to create %s, and its nesting is forbidden", b, host.Tenant.Name, kind[1]),
 					Object:  b.object, Tenant: host.Tenant,
 				})
 			}

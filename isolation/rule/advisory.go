@@ -76,7 +76,7 @@ func advised(_ *Context, c *estate.Cluster) (out []Found) {
 				if len(served(c)) == 0 {
 					level = finding.Low
 				}
-				out = append(out, Found{Level: level, Message: fmt.Sprintf("%s of cluster %s has an image without a version", k.Name, c.Name), Object: k.Object, Field: startField(k.Object)})
+				out = append(out, Found{Level: level, Message: fmt.Sprintf("%s has an image without a version", k.Name), Object: k.Object, Field: startField(k.Object)})
 			}
 			continue
 		}
@@ -94,7 +94,7 @@ func advised(_ *Context, c *estate.Cluster) (out []Found) {
 			}
 		}
 		if len(names) > 0 {
-			f.Message = fmt.Sprintf("%s %s of cluster %s has %s", k.Name, k.Version, c.Name, strings.Join(names, ", "))
+			f.Message = fmt.Sprintf("%s %s has %s", k.Name, k.Version, strings.Join(names, ", "))
 			out = append(out, f)
 		}
 	}

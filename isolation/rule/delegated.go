@@ -75,7 +75,7 @@ func openStore(x *Context, c *estate.Cluster) (out []Found) {
 		if how == "" || len(c.Compartments) == 0 {
 			continue
 		}
-		f := Found{Level: finding.Low, Message: fmt.Sprintf("ClusterSecretStore %s of cluster %s %s", o.ID.Name, c.Name, how), Object: o, Field: field}
+		f := Found{Level: finding.Low, Message: fmt.Sprintf("ClusterSecretStore %s %s", o.ID.Name, how), Object: o, Field: field}
 		if who := storeUser(x, c, o.ID.Name); who != "" {
 			f.Level = finding.High
 			f.Message += ": " + who
@@ -196,7 +196,7 @@ func cloned(x *Context, c *estate.Cluster, o *estate.Object) (out []Found) {
 			continue
 		}
 		if list["selector"] != nil {
-			out = append(out, Found{Message: fmt.Sprintf("%s %s of cluster %s copies all Secrets of namespace %s that have a label", o.ID.Kind, o.ID.Name, c.Name, estate.Text(list, "namespace")), Object: o, Field: at + ".generate.cloneList.selector"})
+			out = append(out, Found{Message: fmt.Sprintf("%s %s copies all Secrets of namespace %s that have a label", o.ID.Kind, o.ID.Name, estate.Text(list, "namespace")), Object: o, Field: at + ".generate.cloneList.selector"})
 			continue
 		}
 		match, _ := rule["match"].(map[string]any)
@@ -204,7 +204,7 @@ func cloned(x *Context, c *estate.Cluster, o *estate.Object) (out []Found) {
 			for _, key := range []string{"namespaceSelector", "selector"} {
 				selector, _ := resources[key].(map[string]any)
 				if p, label := labelsBy(x, c, selector); p != nil {
-					out = append(out, Found{Message: fmt.Sprintf("%s %s of cluster %s copies a Secret into namespaces with label %s, which tenant %s may write", o.ID.Kind, o.ID.Name, c.Name, label, p.Tenant.Name), Object: o, Field: at + ".match", Tenant: p.Tenant})
+					out = append(out, Found{Message: fmt.Sprintf("%s %s copies a Secret into namespaces with label %s, which tenant %s may write", o.ID.Kind, o.ID.Name, label, p.Tenant.Name), Object: o, Field: at + ".match", Tenant: p.Tenant})
 				}
 			}
 		}
@@ -234,18 +234,18 @@ const reflector = "reflector.v1.k8s.emberstack.com/"
 func reflected(x *Context, c *estate.Cluster, o *estate.Object) []Found {
 	annotations := o.Annotations()
 	if annotations[reflector+"reflection-allowed"] == "true" && openList(annotations[reflector+"reflection-allowed-namespaces"]) {
-		return one(Found{Message: fmt.Sprintf("Secret %s/%s of cluster %s may be copied by whoever names it in an annotation", o.ID.Namespace, o.ID.Name, c.Name), Object: o, Field: "metadata.annotations"})
+		return one(Found{Message: fmt.Sprintf("Secret %s/%s may be copied by whoever names it in an annotation", o.ID.Namespace, o.ID.Name), Object: o, Field: "metadata.annotations"})
 	}
 	sync, set := annotations["kubed.appscode.com/sync"]
 	if !set {
 		return nil
 	}
 	if sync == "" || sync == "true" {
-		return one(Found{Message: fmt.Sprintf("Secret %s/%s of cluster %s is copied into every namespace", o.ID.Namespace, o.ID.Name, c.Name), Object: o, Field: "metadata.annotations"})
+		return one(Found{Message: fmt.Sprintf("Secret %s/%s is copied into every namespace", o.ID.Namespace, o.ID.Name), Object: o, Field: "metadata.annotations"})
 	}
 	key, _, _ := strings.Cut(sync, "=")
 	if p, label := labelsBy(x, c, map[string]any{"matchLabels": map[string]any{key: ""}}); p != nil {
-		return one(Found{Message: fmt.Sprintf("Secret %s/%s of cluster %s is copied into namespaces with label %s, which tenant %s may write", o.ID.Namespace, o.ID.Name, c.Name, label, p.Tenant.Name), Object: o, Field: "metadata.annotations", Tenant: p.Tenant})
+		return one(Found{Message: fmt.Sprintf("Secret %s/%s is copied into namespaces with label %s, which tenant %s may write", o.ID.Namespace, o.ID.Name, label, p.Tenant.Name), Object: o, Field: "metadata.annotations", Tenant: p.Tenant})
 	}
 	return nil
 }

@@ -161,7 +161,7 @@ func notShown(c *estate.Cluster, names ...string) []Found {
 	if len(missing) < len(names) || len(missing) == 0 {
 		return nil
 	}
-	return one(Found{Message: fmt.Sprintf("Git does not show how %s is started on cluster %s", strings.Join(missing, " or "), c.Name), Unproven: true})
+	return one(Found{Message: fmt.Sprintf("Git does not show how %s is started", strings.Join(missing, " or ")), Unproven: true})
 }
 
 func crossNamespace(_ *Context, c *estate.Cluster) []Found {
@@ -176,7 +176,7 @@ func crossNamespace(_ *Context, c *estate.Cluster) []Found {
 		return []string{"--no-cross-namespace-refs"}
 	})
 	out := startedAs(list, func(names string, _ []string) string {
-		return fmt.Sprintf("%s of cluster %s follows references to other namespaces", names, c.Name)
+		return fmt.Sprintf("%s follows references to other namespaces", names)
 	})
 	if tenants == 1 { // it is the platform's sources that are left to take
 		for i := range out {
@@ -197,7 +197,7 @@ func noDefaultAccount(x *Context, c *estate.Cluster) []Found {
 		return []string{"--default-service-account"}
 	})
 	out := startedAs(list, func(names string, _ []string) string {
-		return fmt.Sprintf("%s of cluster %s applies as itself what names no account", names, c.Name)
+		return fmt.Sprintf("%s applies as itself what names no account", names)
 	})
 	if len(out) > 0 && !nestingOpen(x, c) {
 		for i := range out {
@@ -235,7 +235,7 @@ func remoteBases(_ *Context, c *estate.Cluster) []Found {
 		return []string{"--no-remote-bases"}
 	})
 	return append(startedAs(list, func(names string, _ []string) string {
-		return fmt.Sprintf("%s of cluster %s fetches bases from repositories that nobody listed", names, c.Name)
+		return fmt.Sprintf("%s fetches bases from repositories that nobody listed", names)
 	}), notShown(c, estate.KustomizeController)...)
 }
 
@@ -267,7 +267,7 @@ func noIdentity(x *Context, c *estate.Cluster) []Found {
 	var out []Found
 	nest := nestingOpen(x, c)
 	for _, f := range startedAs(lack(c, identityFlags), func(names string, flags []string) string {
-		return fmt.Sprintf("%s of cluster %s lends its own identity to objects that name no account: it has no %s", names, c.Name, strings.Join(flags, ", "))
+		return fmt.Sprintf("%s lends its own identity to objects that name no account: it has no %s", names, strings.Join(flags, ", "))
 	}) {
 		if nest && strings.Contains(f.Message, kubeconfigFlag) {
 			f.Level = finding.Critical
@@ -279,7 +279,7 @@ func noIdentity(x *Context, c *estate.Cluster) []Found {
 
 func insecureFlags(_ *Context, c *estate.Cluster) []Found {
 	return startedAs(insecure(c), func(names string, flags []string) string {
-		return fmt.Sprintf("%s of cluster %s is started with %s", names, c.Name, strings.Join(flags, ", "))
+		return fmt.Sprintf("%s is started with %s", names, strings.Join(flags, ", "))
 	})
 }
 
@@ -318,7 +318,7 @@ func riskyGates(_ *Context, c *estate.Cluster) []Found {
 		}
 	}
 	out := startedAs(list, func(names string, gates []string) string {
-		return fmt.Sprintf("%s of cluster %s has the feature gate %s", names, c.Name, strings.Join(gates, ", "))
+		return fmt.Sprintf("%s has the feature gate %s", names, strings.Join(gates, ", "))
 	})
 	for i := range out {
 		if low || len(served(c)) == 0 {

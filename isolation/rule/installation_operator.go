@@ -53,7 +53,7 @@ func operatorOpen(x *Context, c *estate.Cluster) (out []Found) {
 			continue
 		}
 		if on, _ := o.At("spec", "cluster", "multitenant").(bool); !on && !patchedShut(c, o) {
-			out = append(out, Found{Message: fmt.Sprintf("FluxInstance %s of cluster %s is not multitenant", o.ID.Name, c.Name), Object: o, Field: "spec.cluster.multitenant"})
+			out = append(out, Found{Message: fmt.Sprintf("FluxInstance %s is not multitenant", o.ID.Name), Object: o, Field: "spec.cluster.multitenant"})
 		}
 	}
 	level := finding.Medium
@@ -82,7 +82,7 @@ func operatorOpen(x *Context, c *estate.Cluster) (out []Found) {
 		}
 		return []string{"--default-service-account", "--default-workload-identity-service-account"}
 	}), func(names string, flags []string) string {
-		return fmt.Sprintf("%s of cluster %s has no %s", names, c.Name, strings.Join(flags, ", "))
+		return fmt.Sprintf("%s has no %s", names, strings.Join(flags, ", "))
 	}) {
 		f.Level = level
 		if v, _ := k.Flag("--default-service-account"); v != "" && level == finding.Critical {

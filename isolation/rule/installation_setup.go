@@ -70,7 +70,7 @@ func openPods(_ *Context, c *estate.Cluster) (out []Found) {
 		if k.Object.Is("fluxcd.controlplane.io", "FluxInstance") {
 			if on, set := k.Object.At("spec", "cluster", "networkPolicy").(bool); set && !on && !seen[k.Object] && !unreadPolicies(c, k.Account.Namespace) {
 				seen[k.Object] = true
-				out = append(out, Found{Message: fmt.Sprintf("FluxInstance %s of cluster %s makes no NetworkPolicies", k.Object.ID.Name, c.Name), Object: k.Object, Field: "spec.cluster.networkPolicy"})
+				out = append(out, Found{Message: fmt.Sprintf("FluxInstance %s makes no NetworkPolicies", k.Object.ID.Name), Object: k.Object, Field: "spec.cluster.networkPolicy"})
 			}
 			continue
 		}
@@ -82,7 +82,7 @@ func openPods(_ *Context, c *estate.Cluster) (out []Found) {
 			}
 		}
 		if reason := pod.open(c); reason != "" {
-			out = append(out, Found{Message: fmt.Sprintf("%s of cluster %s %s", k.Name, c.Name, reason), Object: k.Object})
+			out = append(out, Found{Message: fmt.Sprintf("%s %s", k.Name, reason), Object: k.Object})
 		}
 	}
 	return append(out, notShown(c, estate.SourceController)...)
@@ -91,8 +91,14 @@ func openPods(_ *Context, c *estate.Cluster) (out []Found) {
 // unreadPolicies reports whether policies fence a namespace in that are of a kind which is not read.
 func unreadPolicies(c *estate.Cluster, namespace string) bool {
 	for _, gk := range [][2]string{
-		{"cilium.io", "CiliumNetworkPolicy"}, {"cilium.io", "CiliumClusterwideNetworkPolicy"}, {"projectcalico.org", "NetworkPolicy"}, {"projectcalico.org", "GlobalNetworkPolicy"},
-		{"crd.projectcalico.org", "NetworkPolicy"}, {"crd.projectcalico.org", "GlobalNetworkPolicy"}, {"policy.networking.k8s.io", "AdminNetworkPolicy"}, {"networking.k8s.io", "NetworkPolicy"},
+		{"cilium.io", "CiliumNetworkPolicy"},
+		{"cilium.io", "CiliumClusterwideNetworkPolicy"},
+		{"projectcalico.org", "NetworkPolicy"},
+		{"projectcalico.org", "GlobalNetworkPolicy"},
+		{"crd.projectcalico.org", "NetworkPolicy"},
+		{"crd.projectcalico.org", "GlobalNetworkPolicy"},
+		{"policy.networking.k8s.io", "AdminNetworkPolicy"},
+		{"networking.k8s.io", "NetworkPolicy"},
 	} {
 		for _, o := range c.Kind(gk[0], gk[1]) {
 			if o.Tenant == nil && (o.ID.Namespace == "" || o.ID.Namespace == namespace) {
@@ -175,7 +181,7 @@ func forgedArtifacts(x *Context, c *estate.Cluster) (out []Found) {
 				continue
 			}
 			out = append(out, Found{
-				Message: fmt.Sprintf("tenant %s may %s the status of ExternalArtifacts on cluster %s, and %s applies what it points to", p.Tenant.Name, verb, c.Name, gated.Name),
+				Message: fmt.Sprintf("tenant %s may %s the status of ExternalArtifacts, and %s applies what it points to", p.Tenant.Name, verb, gated.Name),
 				Object:  gated.Object, Field: startField(gated.Object), Tenant: p.Tenant, Steps: steps,
 			})
 			break
@@ -205,7 +211,7 @@ func sharedLane(_ *Context, c *estate.Cluster) (out []Found) {
 		}
 		if waiting >= workers {
 			out = append(out, Found{
-				Message: fmt.Sprintf("%s of cluster %s has %d workers for the platform and for %d appliers of tenants that wait", name, c.Name, workers, waiting),
+				Message: fmt.Sprintf("%s has %d workers for the platform and for %d appliers of tenants that wait", name, workers, waiting),
 				Object:  k.Object, Field: startField(k.Object),
 			})
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/phrase"
 )
@@ -37,10 +38,13 @@ func unproven(x *Context, c *estate.Cluster) (out []Found) {
 			f.Object, f.ID = a.Object, new(a.ID())
 		}
 		if a != nil && a.Tenant != nil {
+			f.Tenant = a.Tenant
 			if p := a.Compartment(); p != nil && bounded(x, p) {
+				f.Unproven, f.Level = false, finding.Info
+				f.Message = fmt.Sprintf("what %s applies for tenant %s is not known; its account bounds it to the tenant's namespaces, and nothing else was looked at: %s", g.Applier, a.Tenant.Name, missing)
+				out = append(out, f)
 				continue
 			}
-			f.Tenant = a.Tenant
 			f.Message = fmt.Sprintf("what %s applies for tenant %s is not known, and no account bounds it to the tenant's namespaces: %s", g.Applier, a.Tenant.Name, missing)
 		}
 		out = append(out, f)

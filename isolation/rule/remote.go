@@ -146,7 +146,7 @@ func insecureInUse(_ *Context, c *estate.Cluster) (out []Found) {
 			continue
 		}
 		out = append(out, Found{
-			Message: fmt.Sprintf("%s of cluster %s is started with %s, and kubeconfigs are in use by %s", l.controller.Name, c.Name, strings.Join(l.flags, ", "), phrase.Count(n, "applier")),
+			Message: fmt.Sprintf("%s is started with %s, and kubeconfigs are in use by %s", l.controller.Name, strings.Join(l.flags, ", "), phrase.Count(n, "applier")),
 			Object:  first.Object, Field: "spec.kubeConfig",
 		})
 	}

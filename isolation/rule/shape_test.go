@@ -11,12 +11,26 @@ import (
 // TestShapes: objects of any shape break no rule, whoever wrote them.
 func TestShapes(t *testing.T) {
 	kinds := [][2]string{
-		{"apps/v1", "Deployment"}, {"fluxcd.controlplane.io/v1", "FluxInstance"}, {"networking.k8s.io/v1", "NetworkPolicy"},
-		{"rbac.authorization.k8s.io/v1", "ClusterRole"}, {"rbac.authorization.k8s.io/v1", "ClusterRoleBinding"}, {"rbac.authorization.k8s.io/v1", "RoleBinding"},
-		{"kustomize.toolkit.fluxcd.io/v1", "Kustomization"}, {"helm.toolkit.fluxcd.io/v2", "HelmRelease"}, {"source.toolkit.fluxcd.io/v1", "GitRepository"},
-		{"notification.toolkit.fluxcd.io/v1beta3", "Provider"}, {"notification.toolkit.fluxcd.io/v1beta3", "Alert"}, {"notification.toolkit.fluxcd.io/v1", "Receiver"},
-		{"image.toolkit.fluxcd.io/v1", "ImageUpdateAutomation"}, {"external-secrets.io/v1", "ClusterSecretStore"}, {"external-secrets.io/v1", "ExternalSecret"},
-		{"kyverno.io/v1", "ClusterPolicy"}, {"v1", "Secret"}, {"v1", "ConfigMap"}, {"monitoring.coreos.com/v1", "ServiceMonitor"}, {"networking.istio.io/v1", "VirtualService"},
+		{"apps/v1", "Deployment"},
+		{"fluxcd.controlplane.io/v1", "FluxInstance"},
+		{"networking.k8s.io/v1", "NetworkPolicy"},
+		{"rbac.authorization.k8s.io/v1", "ClusterRole"},
+		{"rbac.authorization.k8s.io/v1", "ClusterRoleBinding"},
+		{"rbac.authorization.k8s.io/v1", "RoleBinding"},
+		{"kustomize.toolkit.fluxcd.io/v1", "Kustomization"},
+		{"helm.toolkit.fluxcd.io/v2", "HelmRelease"},
+		{"source.toolkit.fluxcd.io/v1", "GitRepository"},
+		{"notification.toolkit.fluxcd.io/v1beta3", "Provider"},
+		{"notification.toolkit.fluxcd.io/v1beta3", "Alert"},
+		{"notification.toolkit.fluxcd.io/v1", "Receiver"},
+		{"image.toolkit.fluxcd.io/v1", "ImageUpdateAutomation"},
+		{"external-secrets.io/v1", "ClusterSecretStore"},
+		{"external-secrets.io/v1", "ExternalSecret"},
+		{"kyverno.io/v1", "ClusterPolicy"},
+		{"v1", "Secret"},
+		{"v1", "ConfigMap"},
+		{"monitoring.coreos.com/v1", "ServiceMonitor"},
+		{"networking.istio.io/v1", "VirtualService"},
 		{"traefik.io/v1alpha1", "IngressRoute"},
 	}
 	inner := []any{nil, "text", 1.5, true, []any{nil, "text", map[string]any{"name": 1}}, map[string]any{"any": "text", "name": []any{}, "ref": "x"}}
