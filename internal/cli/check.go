@@ -37,6 +37,7 @@ type checkOptions struct {
 	baseline       string // a file; "" for none
 	writeBaseline  string // a file; "" for none
 	reports        []string
+	contract       string // a file; "" in the hub
 }
 
 func newCheckCmd(s *streams) *cobra.Command {
@@ -58,13 +59,17 @@ of the whole fleet: names of clusters, --tenant and --rule choose what is shown,
 
 With --baseline, findings that the file holds are known and fail nothing; on a further cluster they are new.
 --write-baseline FILE writes such a file when there is none, and otherwise takes out what is found no more;
-it never adds anything.`,
+it never adds anything.
+
+With --contract, the working directory is the repository of one tenant: what the platform applies of it is checked by the
+rules of the hub, as far as the tenant can know. The hub has the last word.`,
 		Example: `  bulkhead check
   bulkhead check prod-eu --tenant billing --all
   bulkhead check --base origin/main --fail-on medium --strict     # in CI
   bulkhead check -o sarif > check.sarif
   bulkhead check --write-baseline fleet/baseline.jsonl            # once, when you adopt it
-  bulkhead check --baseline fleet/baseline.jsonl`,
+  bulkhead check --baseline fleet/baseline.jsonl
+  bulkhead check --contract contract.yaml                         # in a tenant's own repository`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
 			return runCheck(cmd.Context(), &o, s)
@@ -82,6 +87,7 @@ it never adds anything.`,
 	f.StringVar(&o.baseline, "baseline", "", "findings in `FILE` are known, and fail nothing")
 	f.StringVar(&o.writeBaseline, "write-baseline", "", "write what is found to `FILE` if it is not there, else take out what is found no more; its findings are known")
 	f.StringArrayVar(&o.reports, "report", nil, "write the same answer to a file as well, `FORMAT=FILE`; repeatable")
+	f.StringVar(&o.contract, "contract", "", "check the repository of one tenant by the contract in `FILE`, which bulkhead contract export wrote in the hub")
 	f.Lookup("strict").Usage = "exit 3 when anything is unproven"
 	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(failLevels(), cobra.ShellCompDirectiveNoFileComp))
 	c.Long += "\n\n" + strings.Replace(exitCodes(true, false), "  2 ", "  1  a finding is as bad as --fail-on says, or worse; the output is printed all the same\n  2 ", 1)
@@ -147,7 +153,11 @@ func runCheck(ctx context.Context, o *checkOptions, s *streams) error {
 		return err
 	}
 	defer f.close(ctx)
-	x, err := f.survey(ctx, o)
+	look := f.survey
+	if o.contract != "" {
+		look = f.spoke
+	}
+	x, err := look(ctx, o)
 	if err != nil {
 		return err
 	}

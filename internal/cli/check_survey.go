@@ -28,6 +28,7 @@ type surveyed struct {
 	head, before *rule.Context
 	rendered     *render.Result
 	docs         v1alpha1.Documents
+	tenant       string // who looks, with its contract; "" for the platform
 }
 
 // survey renders the revision, and the one before the change if one is named, and surveys them.
@@ -125,6 +126,9 @@ func (o *checkOptions) choose(e *estate.Estate) error {
 // check asks the rules, and puts what they say into a document.
 func (x *surveyed) check(o *checkOptions, now time.Time, known *knownFindings) (*CheckDocument, error) {
 	found := rule.Find(x.head, x.before)
+	if x.tenant != "" { // what is not in its files is not the tenant's to know
+		found = slices.DeleteFunc(found, func(f rule.Found) bool { return f.Tenant == nil || f.Tenant.Name != x.tenant })
+	}
 	all := waiver.Apply(verdict.Findings(x.head.Estate, found), waiver.About(x.docs.Waivers, waiver.Isolation), labelsOf(x.docs.Clusters), now)
 	d := &CheckDocument{
 		SchemaVersion: checkSchema, Revision: x.at.label(), Limits: checkLimits(), Coverage: render.CoverageOf(x.rendered.Clusters), Gone: []baseline.Entry{},

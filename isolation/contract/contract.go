@@ -7,8 +7,6 @@ package contract
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -187,28 +185,19 @@ func (x *export) roles(p *estate.Compartment) {
 	}
 }
 
-// reserved is the name of the ConfigMap with digests of hosts.
-const reserved = "bulkhead-reserved-hosts"
-
 // hosts are digests of those that other tenants' contracts name and the platform's routes claim.
 func (x *export) hosts(p *estate.Compartment) {
 	data := map[string]string{}
 	for _, t := range x.e.Tenants {
 		if t != x.t && !t.Inferred {
 			for _, host := range t.Document.Spec.Contract.Hosts {
-				data[HostDigest(host)] = ""
+				data[estate.HostDigest(host)] = ""
 			}
 		}
 	}
 	if len(data) > 0 {
-		x.put(p.Cluster, map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": reserved, "namespace": p.Cluster.FluxNamespace}, "data": data})
+		x.put(p.Cluster, map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": estate.ReservedHosts, "namespace": p.Cluster.FluxNamespace}, "data": data})
 	}
-}
-
-// HostDigest is what stands for a host that is another's: 32 hexadecimal digits. Who guesses a host can find its digest.
-func HostDigest(host string) string {
-	sum := sha256.Sum256([]byte("bulkhead host " + strings.ToLower(strings.TrimSuffix(host, "."))))
-	return hex.EncodeToString(sum[:16])
 }
 
 func (x *export) write() ([]byte, error) {

@@ -21,6 +21,8 @@ type Estate struct {
 	Hub []string
 	// Files of the repository under review; nil when they are not at hand.
 	Files *tree.Tree
+	// Shown are the files that findings point to: Files, or those of a tenant who checks its own repository. Nil when they are not at hand.
+	Shown *tree.Tree
 	// Declared are the Cluster documents, by name.
 	Declared map[string]*v1alpha1.Cluster
 }

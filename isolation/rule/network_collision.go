@@ -53,6 +53,7 @@ func (h *hostIndex) add(claims []hostClaim) {
 type collision struct {
 	claim, rival *hostClaim
 	owner        *estate.Tenant // of a contract that lists the host, when there is no rival
+	reserved     string         // the pattern that keeps the host for others, when who they are is not to be known
 }
 
 func hostCollisions(x *Context) []Found {
@@ -66,6 +67,8 @@ func hostCollisions(x *Context) []Found {
 	for _, claim := range h.tenants {
 		if owner := ownerByContract(x, claim); owner != nil {
 			at(collision{claim: claim, owner: owner})
+		} else if pattern := claim.object.Cluster.Reserved(claim.host); len(pattern) > title(claim.object.Tenant, claim.host) {
+			at(collision{claim: claim, reserved: pattern})
 		}
 	}
 	seen := map[*hostClaim]bool{}
@@ -206,7 +209,9 @@ func tell(claims []*hostClaim, worst map[*hostClaim]collision) (out []Found) {
 		o := claim.object
 		f := Found{Object: o, Tenant: o.Tenant, Field: claim.field}
 		steps := []finding.Step{{Message: fmt.Sprintf("%s of tenant %s claims %s on cluster %s", brief(o), o.Tenant.Name, legible(claim.host), o.Cluster.Name)}}
-		if c.rival == nil {
+		if c.reserved != "" {
+			f.Message = fmt.Sprintf("%s of tenant %s claims %s, and %s is kept for others", brief(o), o.Tenant.Name, legible(claim.host), legible(c.reserved))
+		} else if c.rival == nil {
 			f.Message = fmt.Sprintf("%s of tenant %s claims %s, which the contract of tenant %s names", brief(o), o.Tenant.Name, legible(claim.host), c.owner.Name)
 			steps = append(steps, finding.Step{
 				Message: fmt.Sprintf("the contract of tenant %s names it, and that of tenant %s does not, or less", c.owner.Name, o.Tenant.Name),

@@ -29,6 +29,8 @@ type Options struct {
 	// Spoke is the name of the repository whose files findings are about, when it is not the hub: that of a tenant who checks what it has with the
 	// contract that the platform gave it.
 	Spoke string
+	// SpokeFiles are the files of that repository; nil without one.
+	SpokeFiles *tree.Tree
 	// Environment of a cluster, "" when nothing tells, and whether mistakes there hurt; nil for none.
 	Environment func(cluster string) (name string, production bool)
 }
@@ -38,7 +40,7 @@ type Options struct {
 //
 // The error is one of the documents, a [*v1alpha1.DocumentError].
 func Estate(r *render.Result, opts Options) (*estate.Estate, error) {
-	s := &surveyor{opts: opts, result: r, out: &estate.Estate{Files: opts.Files, Declared: map[string]*v1alpha1.Cluster{}}, clusters: map[string]*estate.Cluster{}, tenants: map[string]*estate.Tenant{}, known: registry{applied: map[string]map[object.Applier]*estate.Tenant{}, urls: map[string]*estate.Tenant{}}}
+	s := &surveyor{opts: opts, result: r, out: &estate.Estate{Files: opts.Files, Shown: cmp.Or(opts.SpokeFiles, opts.Files), Declared: map[string]*v1alpha1.Cluster{}}, clusters: map[string]*estate.Cluster{}, tenants: map[string]*estate.Tenant{}, known: registry{applied: map[string]map[object.Applier]*estate.Tenant{}, urls: map[string]*estate.Tenant{}}}
 	for i := range opts.Documents.Clusters {
 		s.out.Declared[opts.Documents.Clusters[i].Name] = &opts.Documents.Clusters[i]
 	}

@@ -141,6 +141,9 @@ func identity(p pair) estate.Identity {
 	if a.Home != a.Target || a.Object != nil && a.Object.At("spec", "kubeConfig") != nil {
 		return estate.Identity{Kind: estate.RunsAsKubeconfig}
 	}
+	if a.Object == nil && a.Parent == nil { // the sync that Flux Operator or "flux bootstrap" makes, for the platform
+		return estate.Identity{Kind: estate.RunsAsController, Unknown: true}
+	}
 	k := a.Controller()
 	flag := ""
 	if k != nil {

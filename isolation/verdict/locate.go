@@ -57,7 +57,7 @@ func locate(e *estate.Estate, found []*rule.Found, out []finding.Finding) {
 		line := 0
 		if !s.pinned {
 			if _, read := files[s.file]; !read {
-				files[s.file] = documentsOf(e.Files, s.file)
+				files[s.file] = documentsOf(e.Shown, s.file)
 			}
 			line = lineOf(files[s.file], s.id)
 		}

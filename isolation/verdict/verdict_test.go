@@ -278,7 +278,7 @@ items:
 a: [
 `
 	e := fleet()
-	e.Files = tree.FromMap(map[string]string{"a/b.yaml": file, "broken.yaml": "\x00"})
+	e.Shown = tree.FromMap(map[string]string{"a/b.yaml": file, "broken.yaml": "\x00"})
 	c := e.Clusters[0]
 	for id, want := range map[object.ID]int{
 		{Group: "kustomize.toolkit.fluxcd.io", Kind: "Kustomization", Namespace: "flux-system", Name: "billing"}: 10,
@@ -307,7 +307,7 @@ a: [
 // TestElsewhere: what is from another repository is where the applier that brings it is, and the evidence says so.
 func TestElsewhere(t *testing.T) {
 	e := fleet()
-	e.Files = tree.FromMap(map[string]string{"b.yaml": "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: billing, namespace: flux-system}\n"})
+	e.Shown = tree.FromMap(map[string]string{"b.yaml": "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: billing, namespace: flux-system}\n"})
 	c := e.Clusters[0]
 	by := &estate.Applier{Applier: object.Applier{Kind: "Kustomization", Namespace: "flux-system", Name: "billing"}, Home: c, Target: c, Source: estate.Source{URL: "https://git.example.com/billing"}}
 	by.Object = &estate.Object{Object: &object.Object{ID: by.ID()}, Cluster: c, Applier: &estate.Applier{}, File: func() string { return "b.yaml" }}
