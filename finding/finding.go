@@ -74,6 +74,7 @@ func (l Level) Severity() Severity {
 		return Error
 	case Medium:
 		return Warning
+	case Low, Info:
 	}
 	return Note
 }

@@ -30,7 +30,7 @@ func openWorkspace(dir string) (*workspace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	if info, err := os.Stat(abs); err != nil {
+	if info, err := os.Stat(abs); err != nil { //nolint:gosec // G703: the user names the folder
 		return nil, fmt.Errorf("open %s: %w", dir, cause(err))
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("open %s: it is not a folder", dir)

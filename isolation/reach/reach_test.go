@@ -20,7 +20,7 @@ import (
 func cluster(tb tester, text string, controllers ...*estate.Controller) *estate.Compartment {
 	tb.Helper()
 	c := &estate.Cluster{Name: "prod", Minor: 36, Controllers: controllers}
-	for _, doc := range strings.Split(text, "\n---\n") {
+	for doc := range strings.SplitSeq(text, "\n---\n") {
 		if strings.TrimSpace(doc) == "" {
 			continue
 		}

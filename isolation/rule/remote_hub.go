@@ -72,15 +72,13 @@ func landsOnHub(_ *Context, c *estate.Cluster) (out []Found) {
 			out = append(out, Found{
 				Level:   level,
 				Message: fmt.Sprintf("%s applies %s to the hub cluster %s; others of namespace %s have a kubeconfig", a, o.ID, c.Name, a.Namespace),
-				Object:  a.Object, ID: ref(a.ID()), Field: "spec.kubeConfig", Tenant: a.Tenant,
+				Object:  a.Object, ID: new(a.ID()), Field: "spec.kubeConfig", Tenant: a.Tenant,
 			})
 			break
 		}
 	}
 	return out
 }
-
-func ref(id object.ID) *object.ID { return &id }
 
 // forHub reports whether an object belongs on the hub: sources, appliers that write elsewhere, what makes other clusters, and what these read.
 func forHub(o *estate.Object) bool {
@@ -131,7 +129,7 @@ func sharedKubeconfig(x *Context, c *estate.Cluster) (out []Found) {
 					continue // RMT-001
 				}
 				if steps := readsSecret(x, p, u.id); steps != nil {
-					out = append(out, Found{Message: fmt.Sprintf("tenant %s may read kubeconfig %s/%s on cluster %s", p.Tenant.Name, u.id.Namespace, u.id.Name, c.Name), ID: ref(u.id), Tenant: p.Tenant, Steps: steps})
+					out = append(out, Found{Message: fmt.Sprintf("tenant %s may read kubeconfig %s/%s on cluster %s", p.Tenant.Name, u.id.Namespace, u.id.Name, c.Name), ID: new(u.id), Tenant: p.Tenant, Steps: steps})
 				}
 			}
 		}

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
@@ -56,9 +57,7 @@ func TestShapes(t *testing.T) {
 		for _, kind := range kinds {
 			for _, by := range []*estate.Tenant{nil, tenant} {
 				content := map[string]any{"apiVersion": kind[0], "kind": kind[1], "metadata": map[string]any{"name": "x", "namespace": "billing-prod"}}
-				for k, v := range shape {
-					content[k] = v
-				}
+				maps.Copy(content, shape)
 				o, err := object.New(object.NewBody(content), object.Origin{})
 				if err != nil {
 					t.Fatal(err)
