@@ -74,8 +74,8 @@ differential: ## compare with upstream's own pipeline on the corpora, without th
 		| grep -E '^(ok|FAIL|PASS|panic:)|--- (FAIL|SKIP)|_test.go'; exit $${PIPESTATUS[0]}
 
 corpora: ## causes and concerns of every change of the corpora, some of them in parts, and what assess says of them: minutes, and no part of check (skipped where there are none)
-	@echo "==> corpora: go test -run Corpora ./impact/cause ./impact/concern ./layout/adopt ./internal/cli"
-	@go test -count=1 -run Corpora -timeout $(TIMEOUT) ./impact/cause ./impact/concern ./layout/adopt ./internal/cli
+	@echo "==> corpora: go test -run Corpora ./impact/cause ./impact/concern ./layout/adopt ./isolation/survey ./internal/cli"
+	@go test -count=1 -run Corpora -timeout $(TIMEOUT) ./impact/cause ./impact/concern ./layout/adopt ./isolation/survey ./internal/cli
 
 lab: ## build the programs of the lab: Kubernetes, Flux, Gitea, a server of buckets (once, 10 to 25 minutes)
 	@$(ON_LINUX); echo "==> lab: go run ./lab/cmd/lab build --forge --s3"; \

@@ -41,6 +41,9 @@ var distribution = regexp.MustCompile(`^v?2\.(\d+)`)
 
 var flagInPatch = regexp.MustCompile(`(?m)value:\s*["']?(--[A-Za-z-]+(?:=[^"'\s]+)?)`)
 
+// maxPattern bounds the regular expressions of a FluxInstance, in bytes.
+const maxPattern = 1000
+
 // profile reads version and flags from the distribution, the multitenancy
 // switches and the patches of the controllers.
 func (i *instance) profile() Profile {
@@ -62,6 +65,9 @@ func (i *instance) profile() Profile {
 	for _, entry := range patches {
 		m, _ := entry.(map[string]any)
 		target := textAt(m, "target", "name")
+		if len(target) > maxPattern {
+			continue
+		}
 		if re, err := regexp.Compile("^(?:" + target + ")$"); target == "" || err != nil || !re.MatchString("kustomize-controller") {
 			continue
 		}

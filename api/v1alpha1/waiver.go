@@ -43,7 +43,8 @@ type WaiverSpec struct {
 	Reason string `json:"reason"`
 	// Approver is who accepts them. Required.
 	Approver string `json:"approver"`
-	// Expires is the last day that the waiver holds. Required.
+	// Expires is the last day that the waiver holds. Findings that have a level are accepted in the last days of a waiver only: those of level high
+	// in the last 30, medium 90, low and info 180; critical ones never. Required.
 	Expires Date `json:"expires"`
 }
 
@@ -105,8 +106,11 @@ type ObjectPattern struct {
 	Name string `json:"name,omitempty"`
 }
 
-// ruleID is that of a risk, as in pvc-deleted, or of a rule of isolation, as in IMP-001.
-var ruleID = regexp.MustCompile(`^([a-z0-9]+(-[a-z0-9]+)*|[A-Z]{3}-[0-9]{3})$`)
+// ruleID is words in lower case, or a group and a number; smallID is the latter as nobody calls it.
+var (
+	ruleID  = regexp.MustCompile(`^([a-z0-9]+(-[a-z0-9]+)*|[A-Z]{3}-[0-9]{3})$`)
+	smallID = regexp.MustCompile(`^[a-z]{3}-[0-9]{3}$`)
+)
 
 func operators() map[string]selection.Operator {
 	return map[string]selection.Operator{
@@ -156,9 +160,11 @@ func (r *reader) checkRules(rules []string) error {
 		switch {
 		case strings.ContainsAny(id, "*?["):
 			return r.errorAt(at, fmt.Sprintf("%s: %q is a pattern", at, clip(id)), "list the rules one by one: what is not foreseen is not waived")
+		case smallID.MatchString(id):
+			return r.errorAt(at, fmt.Sprintf("%s: %q names no rule", at, clip(id)), "in capitals: "+strings.ToUpper(id))
 		case isGate && len(validation.IsDNS1123Label(gate)) == 0, isOwn && len(validation.IsDNS1123Label(own)) == 0, ruleID.MatchString(id):
 		default:
-			return r.errorAt(at, fmt.Sprintf("%s: %q names no rule", at, clip(id)), "the ID of a rule, as in pvc-deleted or IMP-001, gate/NAME or rule/NAME")
+			return r.errorAt(at, fmt.Sprintf("%s: %q names no rule", at, clip(id)), "the ID of a rule, as in pvc-deleted or QUO-001, gate/NAME or rule/NAME")
 		}
 		if slices.Contains(rules[:i], id) {
 			return r.errorAt(at, fmt.Sprintf("%s: %s occurs twice", at, clip(id)), "remove one of the two")

@@ -6,6 +6,7 @@ package waiver
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"time"
@@ -21,12 +22,35 @@ import (
 // The rules of what [Apply] finds.
 const (
 	Expired = "waiver-expired"
-	Unused  = "waiver-unused"
+	Refused = "waiver-refused"
 	Soon    = "waiver-soon"
+	TooLong = "waiver-too-long"
+	Unused  = "waiver-unused"
 )
 
 // SoonDays is how many days before its end a waiver that is used is told of.
 const SoonDays = 14
+
+// MostDays is how many days before its end, at the most, a waiver covers findings of a rule and level; false when no waiver does. A finding without
+// a level has no bound.
+func MostDays(rule string, level finding.Level) (days int, may bool) {
+	switch level {
+	case "":
+		return math.MaxInt, true
+	case finding.Critical:
+		return 14, slices.Contains(waivable, rule)
+	case finding.High:
+		return 30, true
+	case finding.Medium:
+		return 90, true
+	case finding.Low, finding.Info:
+	}
+	return 180, true
+}
+
+// waivable are the rules whose critical findings may be accepted. NSB-002 is about kinds without a namespace, some of which a tenant that the platform
+// trusts with them needs.
+var waivable = []string{"NSB-002"} //nolint:gochecknoglobals // a constant list
 
 // Rules are those of [Apply], sorted by ID.
 func Rules() []finding.Rule {
@@ -37,9 +61,19 @@ func Rules() []finding.Rule {
 			Hint: "cure what it accepted, renew it with a new approval, or delete it",
 		},
 		{
+			ID: Refused, Severity: finding.Error, Title: "A waiver names what cannot be waived",
+			Why:  "A critical finding is a cluster, or all of another tenant, that is open to be taken over. No reason makes up for that, and so it stays open.",
+			Hint: "cure what is found, and take the rule out of the waiver",
+		},
+		{
 			ID: Soon, Severity: finding.Note, Title: "A waiver that is needed expires soon",
 			Why:  fmt.Sprintf("In %d days or less, what it accepts counts again.", SoonDays),
 			Hint: "cure what it accepts, or renew it with a new approval",
+		},
+		{
+			ID: TooLong, Severity: finding.Warning, Title: "A waiver goes on for longer than its findings allow",
+			Why:  "The worse a finding is, the sooner somebody has to look at it again: 30 days for the level high, 90 for medium, 180 for low and info. Until its end is as near, the waiver does not cover it.",
+			Hint: "let it expire sooner, and renew it when it is still needed",
 		},
 		{
 			ID: Unused, Severity: finding.Warning, Title: "A waiver accepts nothing",
@@ -53,7 +87,7 @@ func Rules() []finding.Rule {
 // their order. A finding of several clusters, of which only some are covered, becomes several: those that
 // are covered, by waiver, then the open one. The first waiver that covers it counts. Findings that
 // are waived already stay so, and earlier findings of [Rules] are dropped, so that Apply may be
-// called again when there are more findings. ClusterLabels are those of the Cluster documents, by name.
+// called again when there are more findings. A finding with a level is covered within the bounds of [MostDays] only. ClusterLabels are those of the Cluster documents, by name.
 // Nothing given is changed.
 func Apply(findings []finding.Finding, waivers []v1alpha1.Waiver, clusterLabels map[string]map[string]string, now time.Time) []finding.Finding {
 	all := make([]*waiver, len(waivers))
@@ -64,7 +98,7 @@ func Apply(findings []finding.Finding, waivers []v1alpha1.Waiver, clusterLabels 
 	for i := range findings {
 		f := &findings[i]
 		switch f.Rule {
-		case Expired, Unused, Soon:
+		case Expired, Refused, Soon, TooLong, Unused:
 			continue
 		}
 		out = append(out, split(f, all, clusterLabels)...)
@@ -81,12 +115,15 @@ type waiver struct {
 	require []labels.Requirement
 	left    int             // days until the last day; negative when it has expired
 	covered map[string]bool // findings
+	refused map[string]bool // findings that no waiver covers
+	early   map[string]bool // findings that it does not cover yet
+	level   finding.Level   // the worst of early
 	at      map[string]bool // clusters
 	broken  bool            // its date or its selector cannot be read, which Decode does not let through
 }
 
 func read(doc *v1alpha1.Waiver, now time.Time) *waiver {
-	w := &waiver{Waiver: doc, covered: map[string]bool{}, at: map[string]bool{}}
+	w := &waiver{Waiver: doc, covered: map[string]bool{}, refused: map[string]bool{}, early: map[string]bool{}, at: map[string]bool{}}
 	last, err := doc.Spec.Expires.Time()
 	w.broken = err != nil
 	w.left = int(last.Sub(now.UTC().Truncate(24*time.Hour)).Hours() / 24)
@@ -109,7 +146,7 @@ func split(f *finding.Finding, all []*waiver, clusterLabels map[string]map[strin
 	whole.Clusters = append([]string{}, f.Clusters...)
 	var candidates []*waiver
 	for _, w := range all {
-		if w.meant(f) {
+		if w.meant(f) && w.may(f, clusterLabels) {
 			candidates = append(candidates, w)
 		}
 	}
@@ -172,14 +209,45 @@ func parts(whole finding.Finding, candidates []*waiver, clusterLabels map[string
 	return out
 }
 
-// use notes that the waiver covers f on these clusters. The parts of a finding count as one.
+// use notes that the waiver covers f on these clusters.
 func (w *waiver) use(f *finding.Finding, clusters ...string) {
+	w.note(w.covered, f, clusters)
+}
+
+// note adds f on these clusters to one of the waiver's sets. The parts of a finding count as one.
+func (w *waiver) note(set map[string]bool, f *finding.Finding, clusters []string) {
 	one := *f
 	one.Clusters = nil
-	w.covered[one.Fingerprint()+f.Message] = true
+	set[one.Fingerprint()+f.Message] = true
 	for _, c := range clusters {
 		w.at[c] = true
 	}
+}
+
+// may reports whether the level of a finding that is meant lets the waiver cover it, and notes when it does not. It is the same for a finding that
+// another waiver covers: a fault of this one stays one.
+func (w *waiver) may(f *finding.Finding, clusterLabels map[string]map[string]string) bool {
+	most, may := MostDays(f.Rule, f.Level)
+	if may && (w.left <= most || w.broken) {
+		return true
+	}
+	var at []string
+	for _, name := range f.Clusters {
+		if w.selects(name, clusterLabels[name]) {
+			at = append(at, name)
+		}
+	}
+	switch {
+	case len(f.Clusters) > 0 && len(at) == 0, len(f.Clusters) == 0 && !w.Spec.Scope.Clusters.IsZero():
+	case !may:
+		w.note(w.refused, f, at)
+	default:
+		w.note(w.early, f, at)
+		if w.level == "" || f.Level.Rank() < w.level.Rank() {
+			w.level = f.Level
+		}
+	}
+	return false
 }
 
 func (w *waiver) mark() *finding.Waived {
@@ -232,9 +300,21 @@ func (w *waiver) faults() []finding.Finding {
 		f.Rule, f.Severity = Expired, finding.Error
 		f.Message = fmt.Sprintf("%s has expired on %s, and %s that it would accept %s open",
 			who, w.Spec.Expires, phrase.Count(covered, "finding"), phrase.Verb(covered, "is", "are"))
+	case len(w.refused) > 0:
+		n := len(w.refused)
+		f.Rule, f.Severity = Refused, finding.Error
+		f.Message = fmt.Sprintf("%s is for %s of level critical, which %s open", who, phrase.Count(n, "finding"), phrase.Verb(n, "stays", "stay"))
 	case w.expired():
 		f.Rule, f.Severity = Expired, finding.Warning
 		f.Message = fmt.Sprintf("%s has expired on %s", who, w.Spec.Expires)
+	case len(w.early) > 0:
+		n := len(w.early)
+		f.Rule, f.Severity = TooLong, finding.Warning
+		worst := ", the worst"
+		if n == 1 {
+			worst = ""
+		}
+		f.Message = fmt.Sprintf("%s ends on %s, %s, which is too far ahead for %s%s of level %s", who, w.Spec.Expires, when(w.left), phrase.Count(n, "finding"), worst, w.level)
 	case covered == 0:
 		f.Rule, f.Severity = Unused, finding.Warning
 		f.Message = who + " accepts nothing"

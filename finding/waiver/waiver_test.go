@@ -53,6 +53,13 @@ func claim(clusters ...string) finding.Finding {
 	}
 }
 
+// levelled is a finding of isolation.
+func levelled(rule string, level finding.Level, clusters ...string) finding.Finding {
+	f := claim(clusters...)
+	f.Rule, f.Level, f.Severity = rule, level, level.Severity()
+	return f
+}
+
 func show(fs []finding.Finding) string {
 	var out []string
 	for _, f := range fs {
@@ -112,6 +119,95 @@ func TestApply(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ws := decode(t, c.waivers...)
 			got := waiver.Apply(c.findings, ws, labels, noon)
+			if diff := cmp.Diff(c.want, show(got)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(show(got), show(waiver.Apply(got, ws, labels, noon))); diff != "" {
+				t.Errorf("once and twice differ:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestLevels: how long before its end a waiver covers a finding is bound by the finding's level.
+func TestLevels(t *testing.T) {
+	day := func(n int) string { return noon.AddDate(0, 0, n).Format(time.DateOnly) }
+	for name, c := range map[string]struct {
+		rule  string
+		level finding.Level
+		days  int // to the end of the waiver
+		want  string
+	}{
+		"none":               {"pvc-deleted", "", 4000, ""},
+		"critical":           {"IMP-004", finding.Critical, 1, "waiver-refused error waiver w0 is for 1 finding of level critical, which stays open"},
+		"critical and over":  {"IMP-004", finding.Critical, -1, "waiver-refused error waiver w0 is for 1 finding of level critical, which stays open"},
+		"a kind at last":     {"NSB-002", finding.Critical, 14, "waiver-soon note waiver w0 accepts 1 finding and ends on 2026-03-24, in 14 days"},
+		"a kind too early":   {"NSB-002", finding.Critical, 15, "waiver-too-long warning waiver w0 ends on 2026-03-25, in 15 days, which is too far ahead for 1 finding of level critical"},
+		"a kind, over":       {"NSB-002", finding.Critical, -1, "waiver-expired error waiver w0 has expired on 2026-03-09, and 1 finding that it would accept is open"},
+		"high at last":       {"NET-001", finding.High, 30, ""},
+		"high too early":     {"NET-001", finding.High, 31, "waiver-too-long warning waiver w0 ends on 2026-04-10, in 31 days, which is too far ahead for 1 finding of level high"},
+		"medium at last":     {"QUO-001", finding.Medium, 90, ""},
+		"medium too early":   {"QUO-001", finding.Medium, 91, "waiver-too-long warning waiver w0 ends on 2026-06-09, in 91 days, which is too far ahead for 1 finding of level medium"},
+		"low at last":        {"QUO-002", finding.Low, 180, ""},
+		"low too early":      {"QUO-002", finding.Low, 181, "waiver-too-long warning waiver w0 ends on 2026-09-07, in 181 days, which is too far ahead for 1 finding of level low"},
+		"info at last":       {"QUO-002", finding.Info, 180, ""},
+		"info too early":     {"QUO-002", finding.Info, 181, "waiver-too-long warning waiver w0 ends on 2026-09-07, in 181 days, which is too far ahead for 1 finding of level info"},
+		"what is no level":   {"QUO-002", "odd", 181, "waiver-too-long warning waiver w0 ends on 2026-09-07, in 181 days, which is too far ahead for 1 finding of level odd"},
+		"over and not early": {"QUO-002", finding.High, -1, "waiver-expired error waiver w0 has expired on 2026-03-09, and 1 finding that it would accept is open"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws := decode(t, fmt.Sprintf("rules: [%s], expires: %s", c.rule, day(c.days)))
+			got := waiver.Apply([]finding.Finding{levelled(c.rule, c.level, "prod-1")}, ws, labels, noon)
+			told := ""
+			for _, f := range got[1:] {
+				told = fmt.Sprintf("%s %s %s", f.Rule, f.Severity, f.Message)
+			}
+			covered := c.want == "" || strings.HasPrefix(c.want, waiver.Soon)
+			if told != c.want || (got[0].Waived != nil) != covered {
+				t.Errorf("waived %v, told %q, want %q", got[0].Waived != nil, told, c.want)
+			}
+			if most, may := waiver.MostDays(c.rule, c.level); covered != (may && c.days <= most && c.days >= 0) {
+				t.Errorf("%d days at the most, %v", most, may)
+			}
+		})
+	}
+}
+
+// TestLevelsScoped: a waiver is told off for what it is for, and covers what it may of the rest.
+func TestLevelsScoped(t *testing.T) {
+	found := []finding.Finding{levelled("NET-001", finding.High, "dev-1", "prod-1"), levelled("QUO-001", finding.Medium, "dev-1", "prod-1"), levelled("RBC-003", finding.Critical, "dev-1")}
+	for name, c := range map[string]struct {
+		waivers []string
+		want    string
+	}{
+		"both, of which one is too early": {
+			[]string{"rules: [NET-001, QUO-001], expires: 2026-05-10"},
+			"NET-001 dev-1,prod-1\nQUO-001 dev-1,prod-1 by w0\nRBC-003 dev-1\n" +
+				"waiver-too-long dev-1,prod-1 warning fleet/waivers.yaml:2 waiver w0 ends on 2026-05-10, in 61 days, which is too far ahead for 1 finding of level high",
+		},
+		"out of scope": {
+			[]string{"rules: [NET-001, RBC-003], scope: {clusters: {names: [prod-2]}}"},
+			"NET-001 dev-1,prod-1\nQUO-001 dev-1,prod-1\nRBC-003 dev-1\nwaiver-unused  warning fleet/waivers.yaml:2 waiver w0 accepts nothing",
+		},
+		"a part of the clusters, and one that covers them": {
+			[]string{"rules: [NET-001], scope: {clusters: {names: [prod-1]}}", "rules: [NET-001], expires: 2026-04-01"},
+			"NET-001 dev-1,prod-1 by w1\nQUO-001 dev-1,prod-1\nRBC-003 dev-1\n" +
+				"waiver-too-long prod-1 warning fleet/waivers.yaml:2 waiver w0 ends on 2027-01-01, in 297 days, which is too far ahead for 1 finding of level high",
+		},
+		"the worst of several": {
+			[]string{"rules: [NET-001, QUO-001]"},
+			"NET-001 dev-1,prod-1\nQUO-001 dev-1,prod-1\nRBC-003 dev-1\n" +
+				"waiver-too-long dev-1,prod-1 warning fleet/waivers.yaml:2 waiver w0 ends on 2027-01-01, in 297 days, which is too far ahead for 2 findings, the worst of level high",
+		},
+		"refused before all": {
+			[]string{"rules: [NET-001, RBC-003]"},
+			"NET-001 dev-1,prod-1\nQUO-001 dev-1,prod-1\nRBC-003 dev-1\n" +
+				"waiver-refused dev-1,prod-1 error fleet/waivers.yaml:2 waiver w0 is for 1 finding of level critical, which stays open",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws := decode(t, c.waivers...)
+			got := waiver.Apply(found, ws, labels, noon)
 			if diff := cmp.Diff(c.want, show(got)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -183,6 +279,7 @@ func TestLaws(t *testing.T) {
 		f := finding.Finding{
 			Rule: rapid.SampledFrom([]string{"pvc-deleted", "image-major", "gate/a"}).Draw(t, "rule"), Message: rapid.StringN(0, 3, -1).Draw(t, "message"),
 			Concern: rapid.SampledFrom([]string{"", "platform", "tenant/a"}).Draw(t, "concern"), Clusters: subset(t, clusters),
+			Level: rapid.SampledFrom(append(finding.Levels(), "", "")).Draw(t, "level"),
 		}
 		if rapid.Bool().Draw(t, "object") {
 			f.Object = &object.ID{Kind: "Pod", Namespace: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "namespace"), Name: "n"}
@@ -191,7 +288,7 @@ func TestLaws(t *testing.T) {
 	})
 	spec := rapid.Custom(func(t *rapid.T) string {
 		s := "rules: [" + rapid.SampledFrom([]string{"pvc-deleted", "image-major", "gate/a", "pvc-deleted, image-major"}).Draw(t, "rules") + "]"
-		s += ", expires: " + rapid.SampledFrom([]string{"2026-03-01", "2026-03-10", "2027-01-01"}).Draw(t, "expires")
+		s += ", expires: " + rapid.SampledFrom([]string{"2026-03-01", "2026-03-10", "2026-05-01", "2027-01-01"}).Draw(t, "expires")
 		var scope []string
 		for _, part := range []string{"clusters: {matchLabels: {env: prod}}", "concerns: [platform]", "objects: [{namespace: a}]"} {
 			if rapid.Bool().Draw(t, "scope") {
@@ -223,6 +320,8 @@ func TestLaws(t *testing.T) {
 				faults++
 			} else if f.Waived != nil && f.Waived.Expires == "2026-03-01" {
 				t.Fatalf("an expired waiver accepts %+v", f)
+			} else if f.Waived != nil && (f.Level == finding.Critical || f.Level != "" && f.Waived.Expires == "2027-01-01") {
+				t.Fatalf("a waiver accepts too much: %+v", f)
 			}
 		}
 		if faults > len(ws) {

@@ -1,11 +1,11 @@
 package survey_test
 
 import (
+	"context"
 	"maps"
 	"strings"
 	"testing"
 
-	"context"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,6 +46,22 @@ type anyRef struct{ tree *tree.Tree }
 
 func (r anyRef) Resolve(context.Context, sourcev1.GitRepositoryRef) (*tree.Tree, string, error) {
 	return r.tree, "v1.0.0@sha1:0000000000000000000000000000000000000000", nil
+}
+
+// documents of the fleet as it is.
+func documents(t *testing.T, f *fleet) v1alpha1.Documents {
+	t.Helper()
+	hub := maps.Clone(f.hub)
+	for p, content := range f.base {
+		if rest, ok := strings.CutPrefix(p, "hub/"); ok {
+			hub[rest] = content
+		}
+	}
+	docs, err := render.Documents(tree.FromMap(hub))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return docs
 }
 
 // with is the estate of the fleet with files in it; what the documents stand for is generated.

@@ -26,6 +26,9 @@ type Options struct {
 	Hub []string
 	// Files of the repository under review; nil when they are not at hand.
 	Files *tree.Tree
+	// Spoke is the name of the repository whose files findings are about, when it is not the hub: that of a tenant who checks what it has with the
+	// contract that the platform gave it.
+	Spoke string
 	// Environment of a cluster, "" when nothing tells, and whether mistakes there hurt; nil for none.
 	Environment func(cluster string) (name string, production bool)
 }
@@ -149,10 +152,10 @@ func (s *surveyor) applier(c *estate.Cluster, from *render.Applier) {
 		}
 	}
 	for i, o := range from.Objects {
-		a.Objects = append(a.Objects, &estate.Object{Object: o, Cluster: c, Applier: a, File: fileOf(from, i)})
+		a.Objects = append(a.Objects, &estate.Object{Object: o, Cluster: c, Applier: a, File: s.fileOf(from, i)})
 	}
 	for i, o := range from.Held {
-		a.Held = append(a.Held, &estate.Object{Object: o, Cluster: c, Applier: a, Held: true, File: fileOf(from, i)})
+		a.Held = append(a.Held, &estate.Object{Object: o, Cluster: c, Applier: a, Held: true, File: s.fileOf(from, i)})
 	}
 	c.Appliers = append(c.Appliers, a)
 	c.Objects = append(c.Objects, a.Objects...)
@@ -162,8 +165,11 @@ func (s *surveyor) applier(c *estate.Cluster, from *render.Applier) {
 func nowhere() string { return "" }
 
 // fileOf is the file of an applier's i-th object in the repository under review. What a chart makes is from the file of the release.
-func fileOf(a *render.Applier, i int) func() string {
-	if !a.Own {
+func (s *surveyor) fileOf(a *render.Applier, i int) func() string {
+	if s.opts.Spoke != "" && render.RepositoryName(a.Source.URL) == s.opts.Spoke {
+		return func() string { return a.File(i) }
+	}
+	if !a.Own || s.opts.Spoke != "" {
 		return nowhere
 	}
 	return func() string {
