@@ -114,6 +114,7 @@ type definition struct {
 	served      []string
 	schemas     map[string]*structural.Structural // by version
 	convertible bool
+	hash        object.Hash
 }
 
 // definitionsOf reads those of a cluster. What is no structural schema, and so refused by the API server, is none.
@@ -124,7 +125,7 @@ func definitionsOf(c *estate.Cluster) map[schema.GroupKind]*definition {
 		if !o.Into(&crd) {
 			continue
 		}
-		d := &definition{schemas: map[string]*structural.Structural{}, convertible: crd.Spec.Conversion == nil || crd.Spec.Conversion.Strategy == apiextensionsv1.NoneConverter}
+		d := &definition{hash: o.Body().Hash(), schemas: map[string]*structural.Structural{}, convertible: crd.Spec.Conversion == nil || crd.Spec.Conversion.Strategy == apiextensionsv1.NoneConverter}
 		for i := range crd.Spec.Versions {
 			v := &crd.Spec.Versions[i]
 			if v.Served {
@@ -146,20 +147,19 @@ func definitionsOf(c *estate.Cluster) map[schema.GroupKind]*definition {
 	return out
 }
 
-// namespacesOf are the Namespaces that are brought to a cluster.
-func namespacesOf(c *estate.Cluster) namespaces {
-	out := namespaces{}
+// namespacesOf are the Namespaces that are brought to a cluster, with the hashes of their contents.
+func namespacesOf(c *estate.Cluster) (namespaces, map[string]object.Hash) {
+	out, hashes := namespaces{}, map[string]object.Hash{}
 	for _, o := range c.Kind("", "Namespace") {
 		var ns corev1.Namespace
 		if out[o.ID.Name] == nil && c.Namespace(o.ID.Name).Into(&ns) {
 			ns.Labels = maps.Clone(ns.Labels)
 			completeNamespace(&ns)
-			out[o.ID.Name] = &ns
+			out[o.ID.Name], hashes[o.ID.Name] = &ns, c.Namespace(o.ID.Name).Body().Hash()
 		}
 	}
-	return out
+	return out, hashes
 }
-
 
 // Admitted is what policies see of an object: with defaults, and without what only the cluster knows. Whole is false when there may be more defaults
 // than are known.

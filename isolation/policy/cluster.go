@@ -27,7 +27,9 @@ type Cluster struct {
 	broken      []broken
 	matcher     generic.PolicyMatcher
 	namespaces  namespaces
+	spaces      map[string]object.Hash // of the contents of namespaces
 	definitions map[schema.GroupKind]*definition
+	memo        *memo
 
 	mu        sync.Mutex
 	kindCache map[schema.GroupVersionKind]*kinds
@@ -62,9 +64,8 @@ const group = admissionregistrationv1.GroupName
 // Source: the matcher is that of k8s.io/apiserver v0.36, pkg/admission/plugin/policy/matching, over the rendered Namespaces; without a client, as
 // none is ever missing.
 func On(c *estate.Cluster, compiler *Compiler) *Cluster {
-	out := &Cluster{
-		Cluster: c, namespaces: namespacesOf(c), definitions: definitionsOf(c), kindCache: map[schema.GroupVersionKind]*kinds{},
-	}
+	out := &Cluster{Cluster: c, definitions: definitionsOf(c), kindCache: map[schema.GroupVersionKind]*kinds{}, memo: &compiler.memo}
+	out.namespaces, out.spaces = namespacesOf(c)
 	out.matcher = generic.NewPolicyMatcher(matching.NewMatcher(out.namespaces, nil))
 	byName := map[string]*hook{}
 	for _, o := range c.Kind(group, "ValidatingAdmissionPolicy") {
@@ -177,6 +178,7 @@ type params struct {
 	object runtime.Object // nil for none
 	// secret is true when it must not be printed, sealed when its values are not known.
 	secret, sealed bool
+	hash           object.Hash
 }
 
 // paramsOf are the parameters of a binding for an object in a namespace; one without an object when there are none to have. Missing is true when
@@ -211,7 +213,7 @@ func (c *Cluster) paramsOf(h *hook, b *binding, namespace string) (out []params,
 		}
 		seen[o.ID] = true
 		a := c.admit(o.Object)
-		p := params{secret: gk == schema.GroupKind{Kind: "Secret"}, sealed: a.sealed}
+		p := params{secret: gk == schema.GroupKind{Kind: "Secret"}, sealed: a.sealed, hash: o.Body().Hash()}
 		if p.object, known = a.versioned(gvk); !known {
 			p.object, p.sealed = a.Unstructured, true
 		}
@@ -239,4 +241,3 @@ const (
 	errParamNamespace = paramError("paramRef.namespace must not be provided for a cluster-scoped `paramKind`")
 	errNoParams       = paramError("no params found for policy binding with `Deny` parameterNotFoundAction")
 )
-

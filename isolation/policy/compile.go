@@ -1,19 +1,15 @@
 package policy
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
 
-	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
-	"k8s.io/apiserver/pkg/admission"
 	plugincel "k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/generic"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
@@ -23,11 +19,13 @@ import (
 	"github.com/bulkhead-dev/bulkhead/isolation/builtin"
 )
 
-// Compiler makes programs of policies, of equal ones once: a fleet has the same policy on many clusters. The zero value is ready, and may be used by
+// Compiler makes programs of policies, of equal ones once, and remembers what they said: a fleet has the same policy on many clusters. The zero value is ready, and may be used by
 // many goroutines.
 type Compiler struct {
 	mu       sync.Mutex
 	programs map[[sha256.Size]byte]func() *program
+	dialects map[int]dialect // by minor version
+	memo     memo
 }
 
 // program is a policy that is ready to be asked.
@@ -36,6 +34,8 @@ type program struct {
 	accessor  generic.PolicyAccessor
 	validator validating.Validator
 	text      string // all expressions, to see what they may read
+	// alone is true when answers depend on more than the request, and are not remembered.
+	alone bool
 	// faults are why the API server refuses the policy; a policy with some is never asked.
 	faults []fault
 }
@@ -55,21 +55,49 @@ func (c *Compiler) compile(p *admissionregistrationv1.ValidatingAdmissionPolicy,
 	key := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", minor, p.Name, data))
 	c.mu.Lock()
 	if c.programs == nil {
-		c.programs = map[[sha256.Size]byte]func() *program{}
+		c.programs, c.dialects = map[[sha256.Size]byte]func() *program{}, map[int]dialect{}
 	}
 	of := c.programs[key]
 	if of == nil {
-		of = sync.OnceValue(func() *program { return compile(p, plain(minor)) })
+		d, known := c.dialects[minor]
+		if !known {
+			d = plain(minor)
+			c.dialects[minor] = d
+		}
+		of = sync.OnceValue(func() *program { return compile(p, d) })
 		c.programs[key] = of
 	}
 	c.mu.Unlock()
 	return of()
 }
 
-// dialect is which words expressions may use: those of an environment, over more variables than admission has when wrap is set.
+// dialect is which words expressions may use.
 type dialect struct {
-	env  *environment.EnvSet
-	wrap bool
+	// fresh makes a compiler.
+	fresh func() (*plugincel.CompositedCompiler, error)
+	// shared is one for all policies without variables: making one takes milliseconds.
+	shared func() (*plugincel.CompositedCompiler, error)
+	more   bool
+}
+
+// newDialect is that of an environment, over more variables than admission has when more is set.
+func newDialect(env *environment.EnvSet, more bool) dialect {
+	fresh := func() (*plugincel.CompositedCompiler, error) {
+		c, err := plugincel.NewCompositedCompiler(env)
+		if err == nil {
+			wrap(c)
+		}
+		return c, err
+	}
+	return dialect{fresh, sync.OnceValues(fresh), more}
+}
+
+// compiler is one for a policy. One with variables keeps them.
+func (d dialect) compiler(variables bool) (*plugincel.CompositedCompiler, error) {
+	if variables {
+		return d.fresh()
+	}
+	return d.shared()
 }
 
 // plain is the dialect of the API server of Kubernetes 1.MINOR: it takes no expression that the one before would not run.
@@ -79,7 +107,7 @@ func plain(minor int) dialect {
 	if minor == 0 {
 		minor = builtin.Newest
 	}
-	return dialect{env: environment.MustBaseEnvSet(version.MajorMinor(1, uint(max(minor, 2)-1)))} //nolint:gosec // it is not negative
+	return newDialect(environment.MustBaseEnvSet(version.MajorMinor(1, uint(max(minor, 2)-1))), false) //nolint:gosec // it is not negative
 }
 
 // compile follows compilePolicy of the API server, which is not exported, with its parts, which are. Expressions are checked first, as they are when
@@ -90,13 +118,19 @@ func compile(p *admissionregistrationv1.ValidatingAdmissionPolicy, d dialect) *p
 	p = p.DeepCopy()
 	complete(p.Spec.MatchConstraints)
 	out := &program{policy: p, accessor: validating.NewValidatingAdmissionPolicyAccessor(p), text: texts(&p.Spec), faults: shape(&p.Spec)}
+	out.alone = d.more || out.may("authorizer")
 	if len(out.faults) > 0 {
 		return out
 	}
-	if _, out.faults = build(p, d, environment.NewExpressions); len(out.faults) > 0 {
+	c, err := d.compiler(len(p.Spec.Variables) > 0)
+	if err != nil {
+		out.faults = []fault{{"spec", oneLine(err.Error())}}
 		return out
 	}
-	out.validator, out.faults = build(p, d, environment.StoredExpressions)
+	if _, out.faults = build(p, c, environment.NewExpressions); len(out.faults) > 0 {
+		return out
+	}
+	out.validator, out.faults = build(p, c, environment.StoredExpressions)
 	return out
 }
 
@@ -117,14 +151,7 @@ func shape(s *admissionregistrationv1.ValidatingAdmissionPolicySpec) (out []faul
 }
 
 // build compiles the expressions of a policy.
-func build(p *admissionregistrationv1.ValidatingAdmissionPolicy, d dialect, mode environment.Type) (validating.Validator, []fault) {
-	c, err := plugincel.NewCompositedCompiler(d.env)
-	if err != nil {
-		return nil, []fault{{"spec", oneLine(err.Error())}}
-	}
-	if d.wrap {
-		wrap(c)
-	}
+func build(p *admissionregistrationv1.ValidatingAdmissionPolicy, c *plugincel.CompositedCompiler, mode environment.Type) (validating.Validator, []fault) {
 	b := builder{compiler: c, mode: mode}
 	all := plugincel.OptionalVariableDeclarations{HasParams: p.Spec.ParamKind != nil, HasAuthorizer: true}
 	some := plugincel.OptionalVariableDeclarations{HasParams: p.Spec.ParamKind != nil}
@@ -135,13 +162,14 @@ func build(p *admissionregistrationv1.ValidatingAdmissionPolicy, d dialect, mode
 		}
 	}
 	var validations, messages, annotations, conditions []plugincel.ExpressionAccessor
-	speaks := false
+	speaks := 0
 	for i := range p.Spec.Validations {
 		v := &p.Spec.Validations[i]
 		validations = append(validations, &validating.ValidationCondition{Expression: v.Expression, Message: v.Message, Reason: v.Reason})
 		var m plugincel.ExpressionAccessor
 		if v.MessageExpression != "" {
-			m, speaks = &validating.MessageExpressionCondition{MessageExpression: v.MessageExpression}, true
+			m = &validating.MessageExpressionCondition{MessageExpression: v.MessageExpression}
+			speaks++
 		}
 		messages = append(messages, m)
 	}
@@ -151,7 +179,7 @@ func build(p *admissionregistrationv1.ValidatingAdmissionPolicy, d dialect, mode
 	for i := range p.Spec.MatchConditions {
 		conditions = append(conditions, (*matchconditions.MatchCondition)(&p.Spec.MatchConditions[i]))
 	}
-	if !speaks {
+	if speaks == 0 {
 		messages = nil
 	}
 	var matcher matchconditions.Matcher
@@ -159,9 +187,9 @@ func build(p *admissionregistrationv1.ValidatingAdmissionPolicy, d dialect, mode
 		matcher = matchconditions.NewMatcher(filter, p.Spec.FailurePolicy, "policy", "validate", p.Name)
 	}
 	return validating.NewValidator(
-		b.conditions("spec.validations[%d].expression", validations, all), matcher,
+		noting{b.conditions("spec.validations[%d].expression", validations, all)}, matcher,
 		b.conditions("spec.auditAnnotations[%d].valueExpression", annotations, all),
-		b.conditions("spec.validations[%d].messageExpression", messages, some),
+		spoken{b.conditions("spec.validations[%d].messageExpression", messages, some), speaks + len(p.Spec.Variables)},
 		p.Spec.FailurePolicy, nil,
 	), b.faults
 }
@@ -209,15 +237,6 @@ func issue(err error) string {
 	}
 	return oneLine(text)
 }
-
-// nothing is an evaluator of no expressions.
-type nothing struct{}
-
-func (nothing) ForInput(_ context.Context, _ *admission.VersionedAttributes, _ *admissionv1.AdmissionRequest, _ plugincel.OptionalVariableBindings, _ *corev1.Namespace, budget int64) ([]plugincel.EvaluationResult, int64, error) {
-	return nil, budget, nil
-}
-
-func (nothing) CompilationErrors() []error { return nil }
 
 // complete fills in what the API server fills in.
 //

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -67,8 +68,7 @@ func completeSmall(o runtime.Object) (whole bool) {
 			completeLimit(&o.Spec.Limits[i])
 		}
 	case *corev1.PersistentVolumeClaim:
-		empty(&o.Status.Phase, corev1.ClaimPending)
-		unset(&o.Spec.VolumeMode, corev1.PersistentVolumeFilesystem)
+		completeClaim(o)
 	case *rbacv1.RoleBinding:
 		empty(&o.RoleRef.APIGroup, rbacv1.GroupName)
 		completeSubjects(o.Subjects)
@@ -80,6 +80,11 @@ func completeSmall(o runtime.Object) (whole bool) {
 		unset(&o.VolumeBindingMode, storagev1.VolumeBindingImmediate)
 	case *schedulingv1.PriorityClass:
 		unset(&o.PreemptionPolicy, corev1.PreemptLowerPriority)
+	case *autoscalingv1.HorizontalPodAutoscaler:
+		unset(&o.Spec.MinReplicas, 1)
+		if _, others := o.Annotations["autoscaling.alpha.kubernetes.io/metrics"]; !others {
+			unset(&o.Spec.TargetCPUUtilizationPercentage, cpuPercent)
+		}
 	case *networkingv1.IngressClass:
 		if o.Spec.Parameters != nil {
 			unset(&o.Spec.Parameters.Scope, networkingv1.IngressClassParametersReferenceScopeCluster)
@@ -115,6 +120,16 @@ func completeNamespace(o *corev1.Namespace) {
 	empty(&o.Status.Phase, corev1.NamespaceActive)
 	if !slices.Contains(o.Spec.Finalizers, corev1.FinalizerKubernetes) {
 		o.Spec.Finalizers = append(slices.Clone(o.Spec.Finalizers), corev1.FinalizerKubernetes)
+	}
+}
+
+// completeClaim also adds what the admission plugin StorageObjectInUseProtection adds.
+func completeClaim(o *corev1.PersistentVolumeClaim) {
+	const protected = "kubernetes.io/pvc-protection"
+	empty(&o.Status.Phase, corev1.ClaimPending)
+	unset(&o.Spec.VolumeMode, corev1.PersistentVolumeFilesystem)
+	if !slices.Contains(o.Finalizers, protected) {
+		o.Finalizers = append(slices.Clone(o.Finalizers), protected)
 	}
 }
 
@@ -293,11 +308,14 @@ func completeCronJob(o *batchv1.CronJob) {
 	completePods(&o.Spec.JobTemplate.Spec.Template)
 }
 
+// cpuPercent is what an autoscaler aims at when it says nothing.
+const cpuPercent = 80
+
 func completeAutoscaler(o *autoscalingv2.HorizontalPodAutoscaler) {
 	s := &o.Spec
 	unset(&s.MinReplicas, 1)
 	if len(s.Metrics) == 0 {
-		percent := int32(80)
+		percent := int32(cpuPercent)
 		s.Metrics = []autoscalingv2.MetricSpec{{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{
 			Name: corev1.ResourceCPU, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: &percent},
 		}}}

@@ -18,6 +18,11 @@ func completePod(o *corev1.Pod) {
 	for _, list := range [][]corev1.Container{s.InitContainers, s.Containers} {
 		for i := range list {
 			c := &list[i]
+			for j := range c.Ports {
+				if s.HostNetwork {
+					empty(&c.Ports[j].HostPort, c.Ports[j].ContainerPort)
+				}
+			}
 			for k, v := range c.Resources.Limits {
 				if c.Resources.Requests == nil {
 					c.Resources.Requests = corev1.ResourceList{}
@@ -46,15 +51,6 @@ func completePodSpec(s *corev1.PodSpec) {
 	for _, list := range [][]corev1.Container{s.InitContainers, s.Containers} {
 		for i := range list {
 			completeContainer(&list[i])
-		}
-	}
-	if s.HostNetwork {
-		for _, list := range [][]corev1.Container{s.InitContainers, s.Containers} {
-			for i := range list {
-				for j := range list[i].Ports {
-					empty(&list[i].Ports[j].HostPort, list[i].Ports[j].ContainerPort)
-				}
-			}
 		}
 	}
 }

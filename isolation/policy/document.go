@@ -8,12 +8,9 @@ import (
 	"sync"
 
 	"github.com/google/cel-go/cel"
-	"github.com/google/cel-go/common/types/ref"
-	"github.com/google/cel-go/interpreter"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
-	plugincel "k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
 
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
@@ -38,9 +35,14 @@ type portable struct {
 // Compile makes rules ready, in their order. The error is a [*v1alpha1.DocumentError] about the first expression that does not compile, with its
 // place.
 func Compile(docs []v1alpha1.Rule) ([]*Document, error) {
+	wide, err := extended()
+	if err != nil {
+		return nil, err
+	}
+	more, few := newDialect(wide, true), plain(0)
 	var out []*Document
 	for i := range docs {
-		d, err := compileDocument(&docs[i])
+		d, err := compileDocument(&docs[i], more, few)
 		if err != nil {
 			return nil, err
 		}
@@ -49,18 +51,17 @@ func Compile(docs []v1alpha1.Rule) ([]*Document, error) {
 	return out, nil
 }
 
-func compileDocument(doc *v1alpha1.Rule) (*Document, error) {
+func compileDocument(doc *v1alpha1.Rule, more, few dialect) (*Document, error) {
 	p := policyOf(doc)
-	wide, err := extended()
-	if err != nil {
-		return nil, err
-	}
-	d := &Document{doc: doc, program: compile(p, dialect{env: wide, wrap: true})}
+	d := &Document{doc: doc, program: compile(p, more)}
 	if len(d.program.faults) > 0 {
 		return nil, documentError(doc, d.program.faults[0])
 	}
-	_, faults := build(p, plain(0), environment.NewExpressions)
-	if len(faults) > 0 {
+	narrow, err := few.compiler(len(p.Spec.Variables) > 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, faults := build(p, narrow, environment.NewExpressions); len(faults) > 0 {
 		d.extra = faults[0].field + ": " + faults[0].message
 	}
 	return d, nil
@@ -186,59 +187,4 @@ type extrasKey struct{}
 // in is the context for an evaluation of rules.
 func (e extras) in(ctx context.Context) context.Context {
 	return context.WithValue(ctx, extrasKey{}, e)
-}
-
-// wrap makes a compiler whose programs know the extras.
-func wrap(c *plugincel.CompositedCompiler) {
-	w := wrapped{c.Compiler}
-	c.Compiler, c.ConditionCompiler = w, w
-}
-
-type wrapped struct{ inner plugincel.Compiler }
-
-// CompileCELExpression is that of the API server with a program that knows the extras.
-func (w wrapped) CompileCELExpression(e plugincel.ExpressionAccessor, vars plugincel.OptionalVariableDeclarations, mode environment.Type) plugincel.CompilationResult {
-	r := w.inner.CompileCELExpression(e, vars, mode)
-	if r.Program != nil {
-		r.Program = knowing{r.Program}
-	}
-	return r
-}
-
-// CompileCondition is that of the API server, over programs that know the extras.
-func (w wrapped) CompileCondition(list []plugincel.ExpressionAccessor, vars plugincel.OptionalVariableDeclarations, mode environment.Type) plugincel.ConditionEvaluator {
-	results := make([]plugincel.CompilationResult, len(list))
-	for i, e := range list {
-		if e != nil {
-			results[i] = w.CompileCELExpression(e, vars, mode)
-		}
-	}
-	return plugincel.NewCondition(results)
-}
-
-// knowing is a program that finds the extras in its context.
-type knowing struct{ cel.Program }
-
-// ContextEval adds the extras to what admission gives.
-func (k knowing) ContextEval(ctx context.Context, input any) (ref.Val, *cel.EvalDetails, error) {
-	e, _ := ctx.Value(extrasKey{}).(extras)
-	if inner, ok := input.(interpreter.Activation); ok && e != nil {
-		input = activation{inner, e}
-	}
-	return k.Program.ContextEval(ctx, input)
-}
-
-// activation gives values by name: the API server's first.
-type activation struct {
-	interpreter.Activation
-	more extras
-}
-
-// ResolveName finds a value.
-func (a activation) ResolveName(name string) (any, bool) {
-	if v, ok := a.Activation.ResolveName(name); ok {
-		return v, true
-	}
-	v, ok := a.more[name]
-	return v, ok
 }

@@ -28,23 +28,31 @@ func Find(ctx context.Context, e, before *estate.Estate, rules []*Document, with
 		rules: slices.DeleteFunc(slices.Clone(rules), func(d *Document) bool { return slices.Contains(without, d.ID()) }),
 		off:   func(id string) bool { return slices.Contains(without, id) },
 	}
-	all := make([][]rule.Found, len(e.Clusters))
+	var jobs []job
+	var out []rule.Found
+	for _, c := range e.Clusters {
+		found, asked := f.cluster(e, c, before)
+		out, jobs = append(out, found...), append(jobs, asked...)
+	}
+	all := make([][]rule.Found, len(jobs))
 	g, ctx := errgroup.WithContext(ctx)
+	const part = 64 // objects that one goroutine takes at once
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, c := range e.Clusters {
+	for from := 0; from < len(jobs); from += part {
 		g.Go(func() error {
-			var old *estate.Cluster
-			if before != nil {
-				old = before.Cluster(c.Name)
+			for i := from; i < min(from+part, len(jobs)); i++ {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				all[i] = f.ask(ctx, &jobs[i])
 			}
-			all[i] = f.cluster(ctx, e, c, old)
-			return ctx.Err()
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	out := slices.Concat(all...)
+	out = append(out, slices.Concat(all...)...)
 	slices.SortStableFunc(out, compare)
 	return out, nil
 }
@@ -68,8 +76,18 @@ type finder struct {
 	off      func(id string) bool
 }
 
-// cluster is what is found on one cluster. It stops when the context ends.
-func (f *finder) cluster(ctx context.Context, e *estate.Estate, c, before *estate.Cluster) (out []rule.Found) {
+// job is one object to ask about.
+type job struct {
+	on      *Cluster
+	about   map[string]any // the cluster, for rules
+	request *Request
+	object  *estate.Object // nil for what is gone
+	applier *estate.Applier
+	tenant  *estate.Tenant
+}
+
+// cluster is what is wrong with the policies of a cluster, and what they are to be asked about.
+func (f *finder) cluster(e *estate.Estate, c *estate.Cluster, before *estate.Estate) (out []rule.Found, jobs []job) {
 	on := On(c, f.compiler)
 	if !f.off(Broken) {
 		for _, b := range on.broken {
@@ -77,41 +95,42 @@ func (f *finder) cluster(ctx context.Context, e *estate.Estate, c, before *estat
 		}
 	}
 	if len(on.hooks)+len(f.rules) == 0 {
-		return out
+		return out, nil
+	}
+	var old *estate.Cluster
+	if before != nil {
+		old = before.Cluster(c.Name)
 	}
 	about := clusterValue(c)
-	ask := func(r *Request, o *estate.Object, a *estate.Applier, t *estate.Tenant) {
-		q := on.ask(r)
-		found := f.told(on.review(ctx, q), r)
-		found = append(found, f.own(ctx, on, q, func() extras {
-			return extras{"tenant": tenantValue(t, c), "cluster": about, "applier": applierValue(a), "fleet": f.fleet}
-		})...)
-		for _, one := range found {
-			one.Object, one.ID, one.Cluster, one.Tenant = o, &r.subject().ID, c, t
-			out = append(out, fill(one))
-		}
-	}
 	for _, a := range c.Appliers {
 		for _, list := range [][]*estate.Object{a.Objects, a.Held, a.Hooks} {
 			for _, o := range list {
-				if ctx.Err() != nil {
-					return out
-				}
 				if !ignored(o) {
-					ask(requestOf(a, o.Object, inBefore(before, o)), o, a, o.Tenant)
+					jobs = append(jobs, job{on, about, requestOf(a, o.Object, inBefore(old, o)), o, a, o.Tenant})
 				}
 			}
 		}
 	}
-	for _, gone := range deleted(c, before) {
-		if ctx.Err() != nil {
-			return out
-		}
+	for _, gone := range deleted(c, old) {
 		var t *estate.Tenant
 		if gone.object.Tenant != nil {
 			t = e.Tenant(gone.object.Tenant.Name)
 		}
-		ask(requestOf(gone.by, nil, gone.object.Object), nil, gone.by, t)
+		jobs = append(jobs, job{on, about, requestOf(gone.by, nil, gone.object.Object), nil, gone.by, t})
+	}
+	return out, jobs
+}
+
+// ask is what is found about one object.
+func (f *finder) ask(ctx context.Context, j *job) []rule.Found {
+	q := j.on.ask(j.request)
+	out := f.told(j.on.review(ctx, q), j.request)
+	out = append(out, f.own(ctx, j.on, q, func() extras {
+		return extras{"tenant": tenantValue(j.tenant, j.on.Cluster), "cluster": j.about, "applier": applierValue(j.applier), "fleet": f.fleet}
+	})...)
+	for i := range out {
+		out[i].Object, out[i].ID, out[i].Cluster, out[i].Tenant = j.object, &j.request.subject().ID, j.on.Cluster, j.tenant
+		out[i] = fill(out[i])
 	}
 	return out
 }

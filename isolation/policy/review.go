@@ -212,8 +212,8 @@ func (c *Cluster) bound(ctx context.Context, p *program, b *binding, q *asked, m
 	return out
 }
 
-// evaluate asks a policy about an object that it matches. Answers have no action where the binding decides. An answer that is not known stands alone.
-func (c *Cluster) evaluate(ctx context.Context, p *program, q *asked, m match, with params, unknown string) (out []Verdict) {
+// answer is [Cluster.evaluate] without a memory.
+func (c *Cluster) answer(ctx context.Context, p *program, q *asked, m match, with params, unknown string) (out []Verdict) {
 	now, fineNow := q.now().versioned(m.kind)
 	old, fineOld := q.old().versioned(m.kind)
 	if unknown == "" {
@@ -223,7 +223,7 @@ func (c *Cluster) evaluate(ctx context.Context, p *program, q *asked, m match, w
 		return []Verdict{{Unknown: unknown}}
 	}
 	versioned := &admission.VersionedAttributes{Attributes: q.attr, VersionedKind: m.kind, VersionedObject: now, VersionedOldObject: old}
-	r := p.validator.Validate(ctx, m.resource, versioned, with.object, q.space, celconfig.RuntimeCELCostBudget, permissions{c.Permissions()})
+	r := p.validator.Validate(context.WithValue(ctx, outcomeKey{}, &outcome{}), m.resource, versioned, with.object, q.space, celconfig.RuntimeCELCostBudget, permissions{c.Permissions()})
 	secret := with.secret || confidential(q.Object) || confidential(q.Old)
 	for i := range r.Decisions {
 		d := &r.Decisions[i]
