@@ -27,7 +27,7 @@ type crd struct {
 func crds(t *testing.T) map[string]crd {
 	t.Helper()
 	files, err := filepath.Glob("../../deploy/crds/*.yaml")
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 5 {
 		t.Fatalf("%d files in deploy/crds, %v", len(files), err)
 	}
 	out := map[string]crd{}
@@ -85,7 +85,7 @@ func TestCRDs(t *testing.T) {
 	for _, f := range ar.Files {
 		inputs[f.Name], _, _ = bytes.Cut(f.Data, []byte("#= "))
 	}
-	for _, name := range []string{"testdata/fleet.yaml", "testdata/review.yaml", "testdata/tenants.yaml"} {
+	for _, name := range []string{"testdata/fleet.yaml", "testdata/review.yaml", "testdata/tenants.yaml", "testdata/rules.yaml"} {
 		inputs[name] = read(t, name)
 	}
 	taken, refused := 0, 0

@@ -57,8 +57,8 @@ func Decode(path string, data []byte) (Documents, error) {
 }
 
 // Merge puts the documents of several files together, in the order given. The
-// error is a [*DocumentError] that names both places when two clusters, two tenants or two
-// waivers have one name, or when there are two fleets.
+// error is a [*DocumentError] that names both places when two documents of a kind have one name, or
+// when there are two fleets.
 func Merge(files ...Documents) (Documents, error) {
 	var out Documents
 	seen := map[string]Place{}
@@ -101,9 +101,15 @@ func Merge(files ...Documents) (Documents, error) {
 				return Documents{}, err
 			}
 		}
+		for i := range f.Rules {
+			if err := claim(KindRule, f.Rules[i].Name, f.Rules[i].Place); err != nil {
+				return Documents{}, err
+			}
+		}
 		out.Clusters = append(out.Clusters, f.Clusters...)
 		out.Tenants = append(out.Tenants, f.Tenants...)
 		out.Waivers = append(out.Waivers, f.Waivers...)
+		out.Rules = append(out.Rules, f.Rules...)
 	}
 	return out, nil
 }
@@ -135,6 +141,12 @@ func (r *reader) document(root *yaml.Node) (Documents, error) {
 			return Documents{}, err
 		}
 		return Documents{Waivers: []Waiver{w}}, r.checkWaiver(&w)
+	case KindRule:
+		d := Rule{Place: at, Lines: r.lines}
+		if err := r.into(root, reflect.ValueOf(&d).Elem(), ""); err != nil {
+			return Documents{}, err
+		}
+		return Documents{Rules: []Rule{d}}, r.checkRule(&d)
 	default:
 		t := Tenant{Place: at}
 		if err := r.into(root, reflect.ValueOf(&t).Elem(), ""); err != nil {
@@ -150,7 +162,7 @@ func (r *reader) document(root *yaml.Node) (Documents, error) {
 func (r *reader) kind(root *yaml.Node) (string, error) {
 	apiVersion, kind := r.scalarOf(root, "apiVersion"), r.scalarOf(root, "kind")
 	group, _, _ := strings.Cut(apiVersion, "/")
-	kinds := []string{KindCluster, KindFleet, KindTenant, KindWaiver}
+	kinds := []string{KindCluster, KindFleet, KindRule, KindTenant, KindWaiver}
 	switch {
 	case apiVersion == "" && slices.Contains(kinds, kind):
 		return "", r.errorAt("kind", "apiVersion is missing", "add apiVersion: "+APIVersion)

@@ -1,5 +1,5 @@
 // Package v1alpha1 turns the YAML documents that users write under fleet/ into
-// the types [Fleet], [Cluster], [Tenant] and [Waiver].
+// the types [Fleet], [Cluster], [Tenant], [Waiver] and [Rule].
 //
 // One invariant: what [Decode] returns holds no field, name or path that its
 // type does not allow; everything else is a [*DocumentError] with a line.

@@ -31,7 +31,7 @@ func TestReference(t *testing.T) {
 	b.WriteString("# Documents\n\nWritten by `go generate ./api/v1alpha1` from the types; do not edit.\n\n" +
 		"YAML under `fleet/` in the hub. `apiVersion` is `" + APIVersion + "`; `metadata` has `name`, `labels` and `annotations`. What a tenant does not say is said by the environment's, cluster's,\n" +
 		"profile's or fleet's settings, see [tenants](../how-to/tenants.md). Fields of Kubernetes and Flux are theirs and are not repeated here. For editors there is a JSON schema of each kind beside this page,\nand for clusters a CustomResourceDefinition in `deploy/crds`.\n")
-	for _, kind := range []string{KindFleet, KindCluster, KindTenant, KindWaiver} {
+	for _, kind := range []string{KindFleet, KindCluster, KindTenant, KindWaiver, KindRule} {
 		var v1 apiextensionsv1.CustomResourceDefinition
 		if err := kyaml.UnmarshalStrict(read(t, "../../deploy/crds/bulkhead.dev_"+strings.ToLower(kind)+"s.yaml"), &v1); err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func editorSchema(t *testing.T, kind string, s *apiextensionsv1.JSONSchemaProps)
 
 // foreign are fields whose content is a type of Kubernetes or Flux.
 func foreign(name string) bool {
-	return slices.Contains([]string{"ingress", "egress", "limitRange", "owners", "ref", "artifactRef", "verify", "secretRef", "decryption", "matchExpressions"}, name)
+	return slices.Contains([]string{"ingress", "egress", "limitRange", "owners", "ref", "artifactRef", "verify", "secretRef", "decryption", "matchExpressions", "matchConstraints"}, name)
 }
 
 func fields(b *strings.Builder, at string, s *apiextensionsv1.JSONSchemaProps) {
@@ -134,7 +134,7 @@ func oneLine(text string) string {
 // TestEditorSchemas: the schemas are schemas, and take what Decode takes.
 func TestEditorSchemas(t *testing.T) {
 	taken := 0
-	for _, name := range []string{"testdata/tenants.yaml", "testdata/review.yaml", "testdata/fleet.yaml"} {
+	for _, name := range []string{"testdata/tenants.yaml", "testdata/review.yaml", "testdata/fleet.yaml", "testdata/rules.yaml"} {
 		for dec := yaml.NewDecoder(bytes.NewReader(read(t, name))); ; {
 			var content map[string]any
 			if err := dec.Decode(&content); errors.Is(err, io.EOF) {

@@ -83,6 +83,52 @@ func TestDecodeReview(t *testing.T) {
 	}
 }
 
+// TestDecodeRules reads rules with the lines of their expressions.
+func TestDecodeRules(t *testing.T) {
+	got, err := Decode("fleet/rules.yaml", read(t, "testdata/rules.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Rules) != 2 {
+		t.Fatalf("%d rules", len(got.Rules))
+	}
+	r := &got.Rules[0]
+	if r.ID() != "rule/workload-owner" || r.Place != (Place{"fleet/rules.yaml", 2}) {
+		t.Errorf("%s at %v", r.ID(), r.Place)
+	}
+	for field, line := range map[string]int{
+		"spec.validations[0].expression": 29, "spec.validations[0].messageExpression": 31, "spec.matchConditions[0].expression": 25,
+		"spec.variables[0].expression": 27, "spec.variables[7].expression": 26, "status": 2,
+	} {
+		if got := r.At(field); got != (Place{"fleet/rules.yaml", line}) {
+			t.Errorf("%s is at %v, want line %d", field, got, line)
+		}
+	}
+	m := r.Spec.MatchConstraints
+	if n := m.ResourceRules[0]; len(n.Resources) != 2 || n.Operations[1] != "UPDATE" || *n.Scope != "Namespaced" || n.APIGroups[0] != "apps" {
+		t.Errorf("resource rule %+v", n)
+	}
+	if m.NamespaceSelector.MatchExpressions[0].Values[0] != "kube-system" || m.ObjectSelector.MatchLabels["app"] != "web" || len(m.ExcludeResourceRules) != 1 {
+		t.Errorf("match constraints %+v", m)
+	}
+	if s := r.Spec; s.Level != "medium" || s.Validations[0].Message == "" || s.Variables[0].Name != "labels" || s.MatchConditions[0].Name != "not-flux" {
+		t.Errorf("spec %+v", s)
+	}
+}
+
+// TestWaiverOfRules: waivers name risks, rules of isolation, gates, and rules of one's own.
+func TestWaiverOfRules(t *testing.T) {
+	const head = "apiVersion: bulkhead.dev/v1alpha1\nkind: Waiver\nmetadata: {name: a}\nspec: {reason: r, approver: a, expires: 2027-01-31, rules: ["
+	for id, fine := range map[string]bool{
+		"pvc-deleted": true, "IMP-001": true, "POL-003": true, "gate/prod-alone": true, "rule/workload-owner": true,
+		"rule/": false, "rule/*": false, "rule/A": false, "IMP-01": false, "imp-001": false, "IMP": false,
+	} {
+		if _, err := Decode("f.yaml", []byte(head+id+"]}")); (err == nil) != fine {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
 // TestGateLength: a gate that is too long says how long it may be.
 func TestGateLength(t *testing.T) {
 	head := "apiVersion: bulkhead.dev/v1alpha1\nkind: Fleet\nmetadata: {name: a}\nspec:\n  gates:\n  - name: long\n    expr: "
@@ -116,6 +162,12 @@ func checkAccepted(t *testing.T, docs Documents) {
 			if p == "" || path.IsAbs(p) || strings.ContainsAny(p, "[]{}\\") {
 				t.Fatalf("accepted pattern %q", p)
 			}
+		}
+	}
+	for i := range docs.Rules {
+		s := &docs.Rules[i].Spec
+		if len(s.MatchConstraints.ResourceRules) == 0 || len(s.Validations) == 0 || s.Title == "" || !slices.Contains(RuleLevels(), string(s.Level)) {
+			t.Fatalf("accepted rule %+v", s)
 		}
 	}
 	for _, w := range docs.Waivers {

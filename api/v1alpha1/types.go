@@ -8,6 +8,7 @@ const (
 	KindCluster = "Cluster"
 	KindTenant  = "Tenant"
 	KindWaiver  = "Waiver"
+	KindRule    = "Rule"
 )
 
 // Place is where a document starts: a slash path as given to [Decode], and a
@@ -196,4 +197,6 @@ type Documents struct {
 	Tenants []Tenant
 	// Waivers have unique names.
 	Waivers []Waiver
+	// Rules have unique names.
+	Rules []Rule
 }

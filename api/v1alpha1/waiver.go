@@ -33,7 +33,7 @@ type Waiver struct {
 
 // WaiverSpec is what a user says about a waiver.
 type WaiverSpec struct {
-	// Rules are the IDs of the rules whose findings are accepted, and gates as "gate/NAME".
+	// Rules are the IDs of the rules whose findings are accepted, gates as "gate/NAME", and rules of your own as "rule/NAME".
 	// There is no pattern for all. Required.
 	Rules []string `json:"rules"`
 	// Scope narrows the findings down. Unset: all of these rules.
@@ -156,14 +156,15 @@ func (r *reader) checkRules(rules []string) error {
 	for i, id := range rules {
 		at := fmt.Sprintf("spec.rules[%d]", i)
 		gate, isGate := strings.CutPrefix(id, "gate/")
+		own, isOwn := strings.CutPrefix(id, RulePrefix)
 		switch {
 		case strings.ContainsAny(id, "*?["):
 			return r.errorAt(at, fmt.Sprintf("%s: %q is a pattern", at, clip(id)), "list the rules one by one: what is not foreseen is not waived")
 		case smallID.MatchString(id):
 			return r.errorAt(at, fmt.Sprintf("%s: %q names no rule", at, clip(id)), "in capitals: "+strings.ToUpper(id))
-		case isGate && len(validation.IsDNS1123Label(gate)) == 0, ruleID.MatchString(id):
+		case isGate && len(validation.IsDNS1123Label(gate)) == 0, isOwn && len(validation.IsDNS1123Label(own)) == 0, ruleID.MatchString(id):
 		default:
-			return r.errorAt(at, fmt.Sprintf("%s: %q names no rule", at, clip(id)), "the ID of a rule, as in pvc-deleted or QUO-001, or gate/NAME")
+			return r.errorAt(at, fmt.Sprintf("%s: %q names no rule", at, clip(id)), "the ID of a rule, as in pvc-deleted or QUO-001, gate/NAME or rule/NAME")
 		}
 		if slices.Contains(rules[:i], id) {
 			return r.errorAt(at, fmt.Sprintf("%s: %s occurs twice", at, clip(id)), "remove one of the two")

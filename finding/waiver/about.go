@@ -2,6 +2,7 @@ package waiver
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 )
@@ -18,5 +19,7 @@ func About(waivers []v1alpha1.Waiver, mine func(rule string) bool) (out []v1alph
 	return out
 }
 
-// Isolation reports whether an ID is that of a rule about isolation: a group in capitals, and a number.
-func Isolation(rule string) bool { return rule != "" && rule[0] >= 'A' && rule[0] <= 'Z' }
+// Isolation reports whether an ID is that of a rule about isolation: a group in capitals, and a number, or that of a Rule document.
+func Isolation(rule string) bool {
+	return rule != "" && rule[0] >= 'A' && rule[0] <= 'Z' || strings.HasPrefix(rule, v1alpha1.RulePrefix)
+}

@@ -32,7 +32,7 @@ var levels = [][]string{
 	// shapes, and the difference of two trees
 	{"layout/edit", "layout/adopt"},
 	{"layout", "layout/shape", "impact"},
-	{"isolation/survey", "isolation/contract"},
+	{"isolation/survey", "isolation/contract", "isolation/policy"},
 	{"layout/advice", "layout/scaffold"},
 	// whose it is, why, how badly, whether it may; all of it in one value; which formats print
 	{"impact/concern", "impact/cause", "impact/risk", "impact/gate", "internal/fleetstory"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/finding/waiver"
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
@@ -115,7 +116,7 @@ func (o *checkOptions) flags() (out checkFlags, err error) {
 		return out, usage("unknown --fail-on "+term.Quote(o.failOn), "use critical, high, medium, low or none")
 	}
 	for _, id := range o.rules {
-		if !slices.Contains(ruleIDs(), id) {
+		if !slices.Contains(ruleIDs(), id) && !strings.HasPrefix(id, v1alpha1.RulePrefix) {
 			return out, usage("there is no rule "+term.Quote(id), near(id, ruleIDs()))
 		}
 	}
@@ -133,7 +134,7 @@ func (o *checkOptions) flags() (out checkFlags, err error) {
 }
 
 func ruleIDs() (out []string) {
-	for _, r := range rule.Rules() {
+	for _, r := range catalogue() {
 		out = append(out, r.ID)
 	}
 	return out
@@ -164,7 +165,7 @@ func runCheck(ctx context.Context, o *checkOptions, s *streams) error {
 	if err := o.choose(x.head.Estate); err != nil {
 		return err
 	}
-	doc, err := x.check(o, flags.now, known)
+	doc, err := x.check(ctx, o, flags.now, known)
 	if err != nil {
 		return err
 	}
@@ -222,7 +223,7 @@ func (d *CheckDocument) told(fresh bool) (out []finding.Finding) {
 // checkRules are all that a check may find something of.
 func checkRules() []finding.Rule {
 	out := waiver.Rules()
-	for _, r := range rule.Rules() {
+	for _, r := range catalogue() {
 		out = append(out, described(&r))
 	}
 	return out

@@ -14,6 +14,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/impact/concern"
 	"github.com/bulkhead-dev/bulkhead/impact/gate"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
+	"github.com/bulkhead-dev/bulkhead/isolation/policy"
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
 	"github.com/bulkhead-dev/bulkhead/isolation/survey"
 	"github.com/bulkhead-dev/bulkhead/isolation/verdict"
@@ -124,8 +125,11 @@ func (o *checkOptions) choose(e *estate.Estate) error {
 }
 
 // check asks the rules, and puts what they say into a document.
-func (x *surveyed) check(o *checkOptions, now time.Time, known *knownFindings) (*CheckDocument, error) {
-	found := rule.Find(x.head, x.before)
+func (x *surveyed) check(ctx context.Context, o *checkOptions, now time.Time, known *knownFindings) (*CheckDocument, error) {
+	found, err := x.find(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if x.tenant != "" { // what is not in its files is not the tenant's to know
 		found = slices.DeleteFunc(found, func(f rule.Found) bool { return f.Tenant == nil || f.Tenant.Name != x.tenant })
 	}
@@ -154,6 +158,23 @@ func (x *surveyed) check(o *checkOptions, now time.Time, known *knownFindings) (
 	}
 	d.Report = *verdict.Of(x.head.Estate, found, marked).Only(o.names, o.tenants, o.rules)
 	return d, nil
+}
+
+// find asks the rules of the catalogue, those of the fleet's documents, and the policies that stand on the clusters.
+func (x *surveyed) find(ctx context.Context) ([]rule.Found, error) {
+	own, err := policy.Compile(x.docs.Rules)
+	if err != nil {
+		return nil, err
+	}
+	var before *estate.Estate
+	if x.before != nil {
+		before = x.before.Estate
+	}
+	asked, err := policy.Find(ctx, x.head.Estate, before, own)
+	if err != nil {
+		return nil, err
+	}
+	return append(rule.Find(x.head, x.before), asked...), nil
 }
 
 // failing reports whether something failed on a cluster, so that findings may be missing there; "" stands for all clusters.

@@ -16,7 +16,7 @@ const (
 	assessSchema  = "bulkhead.dev/assess/v1"
 	checkSchema   = "bulkhead.dev/check/v1"
 	rulesSchema   = "bulkhead.dev/rules/v1"
-	ruleSchema    = "bulkhead.dev/rule/v1"
+	ruleSchema    = "bulkhead.dev/rules-explain/v1"
 	versionSchema = "bulkhead.dev/version/v1"
 
 	cacheStatSchema  = "bulkhead.dev/cache-stat/v1"

@@ -57,8 +57,8 @@ type ListedRule struct {
 
 // RuleDocument is what "bulkhead rules explain ID -o json" writes.
 type RuleDocument struct {
-	// SchemaVersion is "bulkhead.dev/rule/v1".
-	SchemaVersion string `json:"schemaVersion" jsonschema:"const=bulkhead.dev/rule/v1"`
+	// SchemaVersion is "bulkhead.dev/rules-explain/v1".
+	SchemaVersion string `json:"schemaVersion" jsonschema:"const=bulkhead.dev/rules-explain/v1"`
 	ListedRule
 	// Samples that run as tests.
 	Samples []RuleSample `json:"samples"`

@@ -31,7 +31,7 @@ func TestReference(t *testing.T) {
 		"edit": &EditDocument{}, "clusters": &ClustersDocument{}, "tenants": &TenantsDocument{},
 		"init":          &InitDocument{},
 		"tenant-import": &TenantImportDocument{},
-		"check":         &CheckDocument{}, "rules": &RulesDocument{}, "rule": &RuleDocument{},
+		"check":         &CheckDocument{}, "rules": &RulesDocument{}, "rules-explain": &RuleDocument{},
 	} {
 		pages[name+".schema.json"] = schemaOf(t, name, doc)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-dev/bulkhead/isolation/policy"
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
 	"github.com/bulkhead-dev/bulkhead/report/term"
 )
@@ -64,7 +65,7 @@ func newExplainCmd(s *streams) *cobra.Command {
 
 func runRules(s *streams, format string) error {
 	d := RulesDocument{SchemaVersion: rulesSchema, Rules: []ListedRule{}}
-	for _, r := range rule.Rules() {
+	for _, r := range catalogue() {
 		d.Rules = append(d.Rules, listedRule(&r))
 	}
 	if format == "json" {
@@ -88,6 +89,13 @@ func runRules(s *streams, format string) error {
 	return nil
 }
 
+// catalogue are the rules of bulkhead check, sorted by ID.
+func catalogue() []rule.Rule {
+	out := append(rule.Rules(), policy.Rules()...)
+	slices.SortFunc(out, func(a, b rule.Rule) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
 func listedRule(r *rule.Rule) ListedRule {
 	out := ListedRule{Rule: r.Rule, Group: r.Group(), Boundary: r.Boundary, Unless: r.Unless, Static: r.Static, Source: r.Source}
 	if out.Severity == "" {
@@ -97,7 +105,7 @@ func listedRule(r *rule.Rule) ListedRule {
 }
 
 func runExplain(s *streams, id, format string) error {
-	all := rule.Rules()
+	all := catalogue()
 	i := slices.IndexFunc(all, func(r rule.Rule) bool { return strings.EqualFold(r.ID, id) })
 	if i < 0 {
 		return usage("there is no rule "+term.Quote(id), near(id, ruleIDs()))

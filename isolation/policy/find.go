@@ -1,0 +1,292 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bulkhead-dev/bulkhead/finding"
+	"github.com/bulkhead-dev/bulkhead/isolation/estate"
+	"github.com/bulkhead-dev/bulkhead/isolation/rule"
+	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/phrase"
+)
+
+// Find asks the policies that stand on each cluster, and the rules of documents, about all that appliers bring there, suspended ones and Helm's hooks
+// among it. With the estate at another revision, before, an object that was there is updated and one that is gone is deleted; without, all are
+// created. Rules are those of [Compile]; those in without are not asked. The result is sorted as [rule.Find] sorts.
+//
+// The error is that of a context that ended.
+func Find(ctx context.Context, e, before *estate.Estate, rules []*Document, without ...string) ([]rule.Found, error) {
+	f := &finder{
+		fleet: fleetValue(e), compiler: &Compiler{},
+		rules: slices.DeleteFunc(slices.Clone(rules), func(d *Document) bool { return slices.Contains(without, d.ID()) }),
+		off:   func(id string) bool { return slices.Contains(without, id) },
+	}
+	var jobs []job
+	var out []rule.Found
+	for _, c := range e.Clusters {
+		found, asked := f.cluster(e, c, before)
+		out, jobs = append(out, found...), append(jobs, asked...)
+	}
+	all := make([][]rule.Found, len(jobs))
+	g, ctx := errgroup.WithContext(ctx)
+	const part = 64 // objects that one goroutine takes at once
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for from := 0; from < len(jobs); from += part {
+		g.Go(func() error {
+			for i := from; i < min(from+part, len(jobs)); i++ {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				all[i] = f.ask(ctx, &jobs[i])
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out = append(out, slices.Concat(all...)...)
+	slices.SortStableFunc(out, compare)
+	return out, nil
+}
+
+func compare(a, b rule.Found) int {
+	id := func(f *rule.Found) object.ID {
+		if f.ID == nil {
+			return object.ID{}
+		}
+		return *f.ID
+	}
+	return cmp.Or(cmp.Compare(a.Cluster.Name, b.Cluster.Name), cmp.Compare(a.Level.Rank(), b.Level.Rank()), cmp.Compare(a.Rule, b.Rule), id(&a).Compare(id(&b)),
+		cmp.Compare(a.Field, b.Field), cmp.Compare(a.Message, b.Message))
+}
+
+// finder looks at one estate.
+type finder struct {
+	fleet    map[string]any
+	compiler *Compiler
+	rules    []*Document
+	off      func(id string) bool
+}
+
+// job is one object to ask about.
+type job struct {
+	on      *Cluster
+	about   map[string]any // the cluster, for rules
+	request *Request
+	object  *estate.Object // nil for what is gone
+	applier *estate.Applier
+	tenant  *estate.Tenant
+}
+
+// cluster is what is wrong with the policies of a cluster, and what they are to be asked about.
+func (f *finder) cluster(e *estate.Estate, c *estate.Cluster, before *estate.Estate) (out []rule.Found, jobs []job) {
+	on := On(c, f.compiler)
+	if !f.off(Broken) {
+		for _, b := range on.broken {
+			out = append(out, fill(rule.Found{Rule: Broken, Object: b.object, Field: b.field, Message: "the " + b.object.ID.Kind + " does not work: " + b.message}))
+		}
+	}
+	if len(on.hooks)+len(f.rules) == 0 {
+		return out, nil
+	}
+	var old *estate.Cluster
+	if before != nil {
+		old = before.Cluster(c.Name)
+	}
+	about := clusterValue(c)
+	for _, a := range c.Appliers {
+		for _, list := range [][]*estate.Object{a.Objects, a.Held, a.Hooks} {
+			for _, o := range list {
+				if !ignored(o) {
+					jobs = append(jobs, job{on, about, requestOf(a, o.Object, inBefore(old, o)), o, a, o.Tenant})
+				}
+			}
+		}
+	}
+	for _, gone := range deleted(c, old) {
+		var t *estate.Tenant
+		if gone.object.Tenant != nil {
+			t = e.Tenant(gone.object.Tenant.Name)
+		}
+		jobs = append(jobs, job{on, about, requestOf(gone.by, nil, gone.object.Object), nil, gone.by, t})
+	}
+	return out, jobs
+}
+
+// ask is what is found about one object.
+func (f *finder) ask(ctx context.Context, j *job) []rule.Found {
+	q := j.on.ask(j.request)
+	out := f.told(j.on.review(ctx, q), j.request)
+	out = append(out, f.own(ctx, j.on, q, func() extras {
+		return extras{"tenant": tenantValue(j.tenant, j.on.Cluster), "cluster": j.about, "applier": applierValue(j.applier), "fleet": f.fleet}
+	})...)
+	for i := range out {
+		out[i].Object, out[i].ID, out[i].Cluster, out[i].Tenant = j.object, &j.request.subject().ID, j.on.Cluster, j.tenant
+		out[i] = fill(out[i])
+	}
+	return out
+}
+
+// inBefore is the object as it was; nil when it was not.
+func inBefore(before *estate.Cluster, o *estate.Object) *object.Object {
+	if before == nil || o.Hook {
+		return nil
+	}
+	if old := before.Get(o.ID); len(old) > 0 {
+		return old[0].Object
+	}
+	return nil
+}
+
+// ignored reports whether Flux leaves an object alone.
+//
+// Source: kustomize-controller v1.9.5, which gives these to fluxcd/pkg/ssa as exclusions.
+func ignored(o *estate.Object) bool {
+	if o.Applier.Kind != estate.KustomizationKind {
+		return false
+	}
+	for _, m := range []map[string]string{o.Annotations(), o.Labels()} {
+		if strings.EqualFold(m["kustomize.toolkit.fluxcd.io/reconcile"], "disabled") || strings.EqualFold(m["kustomize.toolkit.fluxcd.io/ssa"], "ignore") {
+			return true
+		}
+	}
+	return false
+}
+
+// gone is an object that is taken away.
+type gone struct {
+	object *estate.Object
+	by     *estate.Applier
+}
+
+// deleted are the objects that were there, are not, and were pruned.
+func deleted(c, before *estate.Cluster) (out []gone) {
+	if before == nil {
+		return nil
+	}
+	seen := map[object.ID]bool{}
+	for _, o := range before.Objects {
+		if len(c.Get(o.ID)) > 0 || seen[o.ID] || ignored(o) {
+			continue
+		}
+		seen[o.ID] = true
+		by := o.Applier
+		if i := slices.IndexFunc(c.Appliers, func(a *estate.Applier) bool { return a.Applier == by.Applier }); i >= 0 {
+			by = c.Appliers[i]
+		}
+		if by.Prune || by.Kind != estate.KustomizationKind {
+			out = append(out, gone{o, by})
+		}
+	}
+	return out
+}
+
+// told are the findings of one object: one of what is refused, one of what is objected to, and one of what is not known.
+func (f *finder) told(all []Verdict, r *Request) (out []rule.Found) {
+	verb := "refuses it"
+	if r.Object == nil {
+		verb = "refuses to delete it"
+	} else if r.Old != nil {
+		verb = "refuses the update of it"
+	}
+	var refused, warned, unknown []Verdict
+	for _, v := range all {
+		switch {
+		case v.Missing: // it is told of the binding
+		case v.Unknown != "":
+			unknown = append(unknown, v)
+		case v.Action == Deny:
+			refused = append(refused, v)
+		default:
+			warned = append(warned, v)
+		}
+	}
+	if len(refused) > 0 && !f.off(Refused) {
+		out = append(out, said(Refused, "ValidatingAdmissionPolicy %s "+verb+": %s", refused, Verdict.reason))
+	}
+	if len(warned) > 0 && !f.off(Warned) {
+		out = append(out, said(Warned, "ValidatingAdmissionPolicy %s objects to it and lets it pass: %s", warned, Verdict.reason))
+	}
+	if len(unknown) > 0 && len(refused) == 0 && !f.off(Refused) {
+		one := said(Refused, "whether ValidatingAdmissionPolicy %s refuses it is not known: %s", unknown, func(v Verdict) string { return v.Unknown })
+		one.Unproven = true
+		out = append(out, one)
+	}
+	return out
+}
+
+func (v Verdict) reason() string { return v.Public }
+
+// said is a finding of what several policies say: the first in the message, all of them in the evidence.
+func said(id, format string, all []Verdict, why func(Verdict) string) rule.Found {
+	out := rule.Found{Rule: id}
+	var names []string
+	for _, v := range all {
+		if name := v.Policy.ID.Name; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		step := finding.Step{Message: fmt.Sprintf("ValidatingAdmissionPolicy %s: %s", v.Policy.ID.Name, why(v)), Object: &v.Policy.ID}
+		if v.Binding != nil {
+			step.Message = fmt.Sprintf("ValidatingAdmissionPolicyBinding %s of policy %s: %s", v.Binding.ID.Name, v.Policy.ID.Name, why(v))
+			step.Object = &v.Binding.ID
+		}
+		if !slices.ContainsFunc(out.Steps, func(s finding.Step) bool { return s.Message == step.Message }) {
+			out.Steps = append(out.Steps, step)
+		}
+	}
+	out.Message = fmt.Sprintf(format, names[0], why(all[0]))
+	if n := len(names) - 1; n > 0 {
+		out.Message += fmt.Sprintf(", and so for %s more", phrase.Count(n, "policy"))
+	}
+	return out
+}
+
+// own asks the rules of documents about an object.
+func (f *finder) own(ctx context.Context, on *Cluster, q *asked, more func() extras) (out []rule.Found) {
+	var with extras
+	for _, d := range f.rules {
+		m, err := on.matches(q, d.program.accessor)
+		if err != nil || !m.yes {
+			continue // constraints were checked when the document was read
+		}
+		if with == nil {
+			with = more()
+		}
+		all := on.evaluate(with.in(ctx), d.program, q, m, params{}, m.unknown)
+		if len(all) == 0 {
+			continue
+		}
+		one := rule.Found{Rule: d.ID(), Level: finding.Level(d.doc.Spec.Level), Hint: oneLine(d.doc.Spec.Hint), Message: all[0].Public}
+		if all[0].Unknown != "" {
+			one.Unproven, one.Message = true, fmt.Sprintf("whether it holds that %s is not known: %s", oneLine(d.doc.Spec.Title), all[0].Unknown)
+		} else {
+			at := d.doc.Place
+			for _, v := range all {
+				one.Steps = append(one.Steps, finding.Step{Message: fmt.Sprintf("Rule %s: %s", d.doc.Name, v.Public), File: at.File, Line: at.Line})
+			}
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// fill takes from the catalogue what a finding does not say.
+func fill(f rule.Found) rule.Found {
+	for _, r := range Rules() {
+		if r.ID == f.Rule {
+			f.Level, f.Hint = cmp.Or(f.Level, r.Level), cmp.Or(f.Hint, r.Hint)
+		}
+	}
+	if f.Object != nil {
+		f.ID, f.Cluster, f.Tenant = &f.Object.ID, cmp.Or(f.Cluster, f.Object.Cluster), cmp.Or(f.Tenant, f.Object.Tenant)
+	}
+	return f
+}

@@ -1,0 +1,157 @@
+package policy
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+	"github.com/google/cel-go/interpreter"
+	plugincel "k8s.io/apiserver/pkg/admission/plugin/cel"
+	"k8s.io/apiserver/pkg/cel/environment"
+)
+
+// wrap makes a compiler whose programs read their values through [activation].
+func wrap(c *plugincel.CompositedCompiler) {
+	w := wrapped{c.Compiler}
+	c.Compiler, c.ConditionCompiler = w, w
+}
+
+type wrapped struct{ inner plugincel.Compiler }
+
+// CompileCELExpression is that of the API server with another way to values.
+func (w wrapped) CompileCELExpression(e plugincel.ExpressionAccessor, vars plugincel.OptionalVariableDeclarations, mode environment.Type) plugincel.CompilationResult {
+	r := w.inner.CompileCELExpression(e, vars, mode)
+	if r.Program != nil {
+		r.Program = knowing{r.Program}
+	}
+	return r
+}
+
+// CompileCondition is that of the API server, over such programs.
+func (w wrapped) CompileCondition(list []plugincel.ExpressionAccessor, vars plugincel.OptionalVariableDeclarations, mode environment.Type) plugincel.ConditionEvaluator {
+	results := make([]plugincel.CompilationResult, len(list))
+	for i, e := range list {
+		if e != nil {
+			results[i] = w.CompileCELExpression(e, vars, mode)
+		}
+	}
+	return plugincel.NewCondition(results)
+}
+
+// knowing is a program that finds the extras in its context.
+type knowing struct{ cel.Program }
+
+// ContextEval evaluates over what admission gives, in order, and the extras.
+func (p knowing) ContextEval(ctx context.Context, input any) (ref.Val, *cel.EvalDetails, error) {
+	if inner, ok := input.(interpreter.Activation); ok {
+		e, _ := ctx.Value(extrasKey{}).(extras)
+		input = activation{inner, e}
+	}
+	return p.Program.ContextEval(ctx, input)
+}
+
+// activation gives values by name: the API server's first. Maps are in the order of their keys: in which order an expression goes through a map is
+// chance on a cluster, and must not be here.
+type activation struct {
+	interpreter.Activation
+	more extras
+}
+
+// ResolveName finds a value.
+func (a activation) ResolveName(name string) (any, bool) {
+	v, ok := a.Activation.ResolveName(name)
+	if !ok {
+		v, ok = a.more[name]
+	}
+	return ordered(v), ok
+}
+
+// ordered is a value whose maps go by their keys, also those inside it.
+func ordered(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if m, ok := types.DefaultTypeAdapter.NativeToValue(v).(traits.Mapper); ok && v != nil {
+			return orderedMap{m, v}
+		}
+	case []any:
+		if l, ok := types.DefaultTypeAdapter.NativeToValue(v).(traits.Lister); ok {
+			return orderedList{l, v}
+		}
+	}
+	return v
+}
+
+func orderedValue(v any) ref.Val { return types.DefaultTypeAdapter.NativeToValue(ordered(v)) }
+
+// orderedMap is CEL's map, but for the order.
+type orderedMap struct {
+	traits.Mapper
+	m map[string]any
+}
+
+// Find is the value of a key.
+func (o orderedMap) Find(key ref.Val) (ref.Val, bool) {
+	k, ok := key.(types.String)
+	if !ok {
+		return o.Mapper.Find(key)
+	}
+	v, found := o.m[string(k)]
+	if !found {
+		return nil, false
+	}
+	return orderedValue(v), true
+}
+
+// Get is the value of a key, or CEL's error.
+func (o orderedMap) Get(key ref.Val) ref.Val {
+	if v, found := o.Find(key); found {
+		return v
+	}
+	return o.Mapper.Get(key)
+}
+
+// Iterator goes by keys.
+func (o orderedMap) Iterator() traits.Iterator {
+	keys, _ := types.DefaultTypeAdapter.NativeToValue(slices.Sorted(maps.Keys(o.m))).(traits.Lister)
+	return keys.Iterator()
+}
+
+// orderedList is CEL's list, with such maps in it.
+type orderedList struct {
+	traits.Lister
+	list []any
+}
+
+// Get is the element at an index, or CEL's error.
+func (o orderedList) Get(index ref.Val) ref.Val {
+	if i, ok := index.(types.Int); ok && i >= 0 && int(i) < len(o.list) {
+		return orderedValue(o.list[i])
+	}
+	return o.Lister.Get(index)
+}
+
+// Iterator goes through the elements.
+func (o orderedList) Iterator() traits.Iterator {
+	return &listIterator{Iterator: o.Lister.Iterator(), list: o.list}
+}
+
+// listIterator counts beside CEL's.
+type listIterator struct {
+	traits.Iterator
+	list []any
+	next int
+}
+
+// Next is the next element.
+func (i *listIterator) Next() ref.Val {
+	if i.Iterator.Next() == nil || i.next >= len(i.list) {
+		return nil
+	}
+	v := orderedValue(i.list[i.next])
+	i.next++
+	return v
+}
