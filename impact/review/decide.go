@@ -31,7 +31,7 @@ func decides(rule string) bool {
 func (m *maker) decide(ctx context.Context) {
 	found := m.found()
 	docs := &m.parts[0].Documents
-	waivers, labels := waiversOf(docs.Waivers), m.clusterLabels()
+	waivers, labels := waiver.About(waiversOf(docs.Waivers), func(id string) bool { return !waiver.Isolation(id) }), m.clusterLabels()
 	gates, weakened := gate.Merge(gatesOf(docs.Before), gatesOf(docs.After))
 	results := gate.Check(ctx, m.value(waiver.Apply(found, waivers, labels, m.opts.Now)), gates)
 	found = append(append(found, gate.Findings(results)...), weakened...)

@@ -17,7 +17,7 @@ var levels = [][]string{
 	// the words
 	{"tree", "object", "api", "phrase"},
 	{"render/values", "finding", "report/term"},
-	{"finding/waiver"},
+	{"finding/waiver", "finding/baseline"},
 	// the engines that render runs
 	{"render/chart", "render/release", "render/artifact", "render/resourceset"},
 	// what is on a cluster, who may do what there, how far a tenant gets, what is wrong with that
@@ -26,6 +26,7 @@ var levels = [][]string{
 	{"isolation/estate"},
 	{"isolation/reach"},
 	{"isolation/rule"},
+	{"isolation/verdict"},
 	// what one thing means
 	{"tenant", "render", "isolation", "internal/fleetgen", "internal/fleetcase"},
 	// shapes, what holds tenants at run time, and the difference of two trees
@@ -67,7 +68,9 @@ var harmless = []string{
 // light folders must not reach heavy modules, not even through other packages: the
 // provider and the function that link them stay small.
 var (
-	light = []string{"tree", "object", "api", "phrase", "finding", "tenant", "isolation/rule", "isolation/guard", "layout", "internal/terraform", "internal/crossplane"}
+	light = []string{
+		"tree", "object", "api", "phrase", "finding", "tenant", "isolation/rule", "isolation/verdict", "isolation/guard", "layout", "internal/terraform", "internal/crossplane",
+	}
 	heavy = []string{"helm.sh/helm", "sigs.k8s.io/kustomize/api", "k8s.io/client-go"}
 )
 

@@ -290,10 +290,13 @@ func (s *streams) title(text string) { s.printf("\n%s\n", s.look(term.Bold, term
 // para writes text in lines that fit, the first after one indent, the others after another.
 func (s *streams) para(first, rest, text string) {
 	indent, line := first, ""
-	for word := range strings.FieldsSeq(term.Safe(text)) {
+	for word := range strings.FieldsSeq(harmless(text)) {
 		if line != "" && term.Width(indent)+term.Width(line)+1+term.Width(word) > lineWidth {
 			s.printf("%s%s\n", indent, line)
 			indent, line = rest, ""
+		}
+		if line == "" && strings.HasPrefix(word, "::") { // a build log would obey it
+			word = `\` + word
 		}
 		if line != "" {
 			line += " "
@@ -302,3 +305,6 @@ func (s *streams) para(first, rest, text string) {
 	}
 	s.printf("%s%s\n", indent, line)
 }
+
+// disobeyed breaks up what a build log obeys anywhere in a line.
+var disobeyed = strings.NewReplacer("##[", `#\#[`, "##vso[", `#\#vso[`) //nolint:gochecknoglobals // a table, made once

@@ -69,7 +69,7 @@ It reads a Git repository as it is: no cluster, no credentials, and no network u
 		return usage(err.Error(), cmd.CommandPath()+" --help lists the flags")
 	})
 	root.AddCommand(
-		newRenderCmd(s), newImpactCmd(s), newReachCmd(s), newAssessCmd(s), newInitCmd(s), newClusterCmd(s), newTenantCmd(s), newGenerateCmd(s), newDemoCmd(s), newCacheCmd(s),
+		newRenderCmd(s), newImpactCmd(s), newReachCmd(s), newAssessCmd(s), newCheckCmd(s), newRulesCmd(s), newInitCmd(s), newClusterCmd(s), newTenantCmd(s), newGenerateCmd(s), newDemoCmd(s), newCacheCmd(s),
 		newVersionCmd(s),
 	)
 	root.InitDefaultHelpCmd()

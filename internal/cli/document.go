@@ -14,6 +14,9 @@ const (
 	renderSchema  = "bulkhead.dev/render/v1"
 	reachSchema   = "bulkhead.dev/reach/v1"
 	assessSchema  = "bulkhead.dev/assess/v1"
+	checkSchema   = "bulkhead.dev/check/v1"
+	rulesSchema   = "bulkhead.dev/rules/v1"
+	ruleSchema    = "bulkhead.dev/rule/v1"
 	versionSchema = "bulkhead.dev/version/v1"
 
 	cacheStatSchema  = "bulkhead.dev/cache-stat/v1"

@@ -31,7 +31,7 @@ type fleetOptions struct {
 // default.
 func (o *fleetOptions) bind(c *cobra.Command, formats ...string) {
 	f := c.Flags()
-	f.StringVarP(&o.dir, "chdir", "C", ".", "`DIR` with the fleet: a Git repository, or for render, reach and assess a plain folder")
+	f.StringVarP(&o.dir, "chdir", "C", ".", "`DIR` with the fleet: a Git repository, or for render, reach, check and assess a plain folder")
 	f.StringArrayVar(&o.clusters, "cluster", nil, "declare a cluster by its entry folder, `NAME=PATH`; again for more of them, the same NAME for several folders; ROOT//PATH if the source's root is a folder")
 	f.StringArrayVar(&o.vars, "var", nil, "give a variable that substituteFrom reads and Git does not hold, `CLUSTER:NAME=VALUE`; repeatable")
 	f.StringArrayVar(&o.sources, "source", nil, "say where the repository behind a source's URL is, `URL=PATH[@REV]`: a clone or a folder as it is, or one commit of it; for impact also PATH@BASE..REV, a change of its own; repeatable")

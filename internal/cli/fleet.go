@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/internal/cache"
@@ -174,4 +175,20 @@ func (f *fleet) tellNotes(r *render.Result) {
 	for _, n := range r.Notes {
 		f.s.note("%s: %s", n.Subject, n.Message)
 	}
+}
+
+// hubNames are the names of the repository under review.
+func (f *fleet) hubNames(r *render.Result) (out []string) {
+	add := func(url string) {
+		if name := render.RepositoryName(url); name != "" && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	if f.repo != nil {
+		add(f.repo.URL())
+	}
+	for _, e := range r.Entries {
+		add(e.URL)
+	}
+	return out
 }

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -186,21 +184,21 @@ func (o *reviewOptions) output() (out output, err error) {
 	if !slices.Contains([]string{"error", "warn", "never"}, o.failOn) {
 		return out, usage("unknown --fail-on "+term.Quote(o.failOn), "use error, warn or never")
 	}
-	if out.reports, err = o.files(); err != nil {
+	if out.reports, err = reportFiles(o.reports, impactFormats()); err != nil {
 		return out, err
 	}
-	out.now, err = o.today()
+	out.now, err = dateOf(o.now)
 	return out, err
 }
 
-// today is the date by which waivers expire.
-func (o *reviewOptions) today() (time.Time, error) {
-	if o.now == "" {
+// dateOf is the date of --now, by which waivers expire; today for "".
+func dateOf(now string) (time.Time, error) {
+	if now == "" {
 		return time.Now().UTC(), nil
 	}
-	t, err := time.Parse(time.DateOnly, o.now)
+	t, err := time.Parse(time.DateOnly, now)
 	if err != nil {
-		return t, usage("--now "+term.Quote(o.now)+" is no date", "as in --now 2026-01-31")
+		return t, usage("--now "+term.Quote(now)+" is no date", "as in --now 2026-01-31")
 	}
 	return t, nil
 }
@@ -225,44 +223,13 @@ func objects(r *review.Review, failOn string, holes error) error {
 // reportFile is one --report.
 type reportFile struct{ format, path string }
 
-// files are those of --report.
-func (o *reviewOptions) files() (out []reportFile, err error) {
-	for _, text := range o.reports {
-		format, path, ok := strings.Cut(text, "=")
-		if !ok || path == "" {
-			return nil, usage("--report "+term.Quote(text)+" is not FORMAT=FILE", "for instance --report html=impact.html")
-		}
-		if err := checkFormat(format, impactFormats()); err != nil {
-			return nil, err
-		}
-		out = append(out, reportFile{format, path})
-	}
-	return out, nil
-}
-
 // write replaces the file as a whole.
 func (k reportFile) write(r *review.Review) error {
 	var out bytes.Buffer
 	if err := write(&out, k.format, r, false, false); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(k.path), "."+filepath.Base(k.path)+".*")
-	if err != nil {
-		return hinted(fmt.Errorf("write %s: %w", k.path, cause(err)), "name a file in a folder that is there")
-	}
-	_, err = tmp.Write(out.Bytes())
-	if err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), k.path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-		return fmt.Errorf("write %s: %w", k.path, cause(err))
-	}
-	return nil
+	return replaceFile(k.path, out.Bytes())
 }
 
 // comparison is two revisions and what is between them.

@@ -31,6 +31,7 @@ func TestReference(t *testing.T) {
 		"edit": &EditDocument{}, "clusters": &ClustersDocument{}, "tenants": &TenantsDocument{},
 		"init":          &InitDocument{},
 		"tenant-import": &TenantImportDocument{},
+		"check":         &CheckDocument{}, "rules": &RulesDocument{}, "rule": &RuleDocument{},
 	} {
 		pages[name+".schema.json"] = schemaOf(t, name, doc)
 	}
@@ -69,7 +70,7 @@ func schemaOf(t *testing.T, name string, doc any) []byte {
 		}
 	}
 	r := &jsonschema.Reflector{ExpandedStruct: true, AllowAdditionalProperties: true, Mapper: written}
-	for _, dir := range []string{".", "../../object", "../../render", "../../impact", "../../impact/review", "../../impact/part", "../../impact/concern", "../../impact/history", "../../layout/shape", "../../layout/advice", "../../api/v1alpha1", "../../finding", "../../layout/adopt"} {
+	for _, dir := range []string{".", "../../object", "../../render", "../../impact", "../../impact/review", "../../impact/part", "../../impact/concern", "../../impact/history", "../../layout/shape", "../../layout/advice", "../../api/v1alpha1", "../../finding", "../../layout/adopt", "../../finding/baseline", "../../isolation/verdict"} {
 		if err := r.AddGoComments("github.com/bulkhead-dev/bulkhead/internal/cli", dir); err != nil {
 			t.Fatal(err)
 		}

@@ -116,22 +116,6 @@ func (x *session) adoptable(r *render.Result) []adopt.Cluster {
 	return out
 }
 
-// hubNames are the names of the repository under review.
-func (x *session) hubNames(r *render.Result) (out []string) {
-	add := func(url string) {
-		if name := render.RepositoryName(url); name != "" && !slices.Contains(out, name) {
-			out = append(out, name)
-		}
-	}
-	if x.repo != nil {
-		add(x.repo.URL())
-	}
-	for _, e := range r.Entries {
-		add(e.URL)
-	}
-	return out
-}
-
 func tenantFile(name string) string { return "fleet/tenants/" + name + ".yaml" }
 
 // imported are the documents as files that are not there yet. All of them together are what the command would read next.

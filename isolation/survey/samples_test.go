@@ -86,8 +86,8 @@ func (f *fleet) with(t *testing.T, files map[string]string) *rule.Context {
 		}
 		return hub, docs
 	}
-	for _, p := range []string{"hub/fleet/tenants/billing.yaml", "hub/fleet/tenants/auth.yaml", "hub/fleet/clusters/prod.yaml", "hub/fleet/fleet.yaml"} {
-		if content, ok := files[p]; ok {
+	for p, content := range files {
+		if strings.HasPrefix(p, "hub/fleet/") {
 			put(map[string]string{p: content})
 		}
 	}
@@ -110,7 +110,10 @@ func (f *fleet) with(t *testing.T, files map[string]string) *rule.Context {
 	}
 	e, err := survey.Estate(r, survey.Options{
 		Documents: docs, Hub: []string{render.RepositoryName("https://git.example.com/acme/fleet")}, Files: hub,
-		Environment: func(cluster string) (string, bool) { return cluster, cluster == "prod" },
+		Environment: func(cluster string) (string, bool) {
+			environment, _, _ := strings.Cut(cluster, "-")
+			return environment, environment == "prod"
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

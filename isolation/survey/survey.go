@@ -203,6 +203,7 @@ func (s *surveyor) link() {
 		}
 		a.Object = pick(a.Home.Get(a.ID()), a.Parent)
 		s.decode(a)
+		address(a)
 	}
 }
 

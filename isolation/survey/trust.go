@@ -67,6 +67,19 @@ func (s *surveyor) decode(a *estate.Applier) {
 	}
 }
 
+// address fills in where a source is that the render had no files of: its object says so.
+func address(a *estate.Applier) {
+	if a.Source.URL != "" || a.Source.Name == "" {
+		return
+	}
+	for _, o := range a.Home.Get(object.ID{Group: "source.toolkit.fluxcd.io", Kind: a.Source.Kind, Namespace: a.Source.Namespace, Name: a.Source.Name}) {
+		if url := o.Text("spec", "url"); url != "" {
+			a.Source.URL, a.Source.Repository = url, render.RepositoryName(url)
+			return
+		}
+	}
+}
+
 // trust says who decides what each applier applies. What leads to an applier is judged before it.
 func (s *surveyor) trust() {
 	all := slices.Clone(s.appliers)

@@ -45,7 +45,7 @@ func finish(r *review.Review) *review.Review {
 	clusters(r)
 	environments(r)
 	findings(r)
-	verdict(r)
+	verdictOf(r)
 	return r
 }
 
@@ -197,7 +197,7 @@ func findings(r *review.Review) {
 	}
 }
 
-func verdict(r *review.Review) {
+func verdictOf(r *review.Review) {
 	v := &r.Verdict
 	v.State = review.Passed
 	for i := range r.Findings {

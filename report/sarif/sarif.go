@@ -76,7 +76,7 @@ func rulesOf(doc Document) []finding.Rule {
 	rules := slices.Clone(doc.Rules)
 	for i := range doc.Findings {
 		f := &doc.Findings[i]
-		rules = append(rules, finding.Rule{ID: f.Rule, Severity: f.Severity, Title: f.Rule, Why: f.Rule})
+		rules = append(rules, finding.Rule{ID: f.Rule, Severity: f.Severity, Title: f.Rule, Why: f.Rule, Level: f.Level})
 	}
 	slices.SortStableFunc(rules, func(a, b finding.Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return slices.CompactFunc(rules, func(a, b finding.Rule) bool { return a.ID == b.ID })
@@ -87,10 +87,56 @@ func describe(r *finding.Rule) descriptor {
 	if r.Hint != "" {
 		help += "\n\nCure: " + r.Hint + "."
 	}
-	return descriptor{
-		ID: r.ID, Short: text(cmp.Or(r.Title, r.ID)), Full: text(cmp.Or(r.Why, r.Title, r.ID)), Help: text(cmp.Or(help, r.ID)),
-		Default: configuration{Level: level(r.Severity)},
+	severity := r.Severity
+	if severity == "" && r.Level != "" {
+		severity = r.Level.Severity()
 	}
+	out := descriptor{
+		ID: r.ID, Short: text(cmp.Or(r.Title, r.ID)), Full: text(cmp.Or(r.Why, r.Title, r.ID)), Help: text(cmp.Or(help, r.ID)),
+		Default: configuration{Level: level(severity)},
+	}
+	if r.Level != "" {
+		out.Properties = &ruleProperties{Tags: []string{"security", "isolation"}, Severity: score(r.Level)}
+	}
+	return out
+}
+
+// score is a level as a number from 0 to 10.
+//
+// Source: GitHub's code scanning, which takes above 9 for critical, from 7 for high and from 4 for medium.
+func score(l finding.Level) string {
+	switch l {
+	case finding.Critical:
+		return "9.5"
+	case finding.High:
+		return "8.0"
+	case finding.Medium:
+		return "5.5"
+	case finding.Low:
+		return "3.0"
+	default:
+		return "0.0"
+	}
+}
+
+// flowOf is the evidence of a finding, step by step. GitHub refuses a step without a file: it gets that of the finding.
+func flowOf(f *finding.Finding, anchor string) []codeFlow {
+	var thread threadFlow
+	for i := range f.Steps {
+		s := &f.Steps[i]
+		words := text(cmp.Or(s.Message, f.Rule))
+		at := location{Message: &words}
+		if s.File != "" {
+			at.Physical = physicalOf(s.File, s.Line)
+		} else if file := cmp.Or(f.File, anchor); file != "" {
+			at.Physical = physicalOf(file, f.Line)
+		}
+		thread.Locations = append(thread.Locations, flowLocation{at})
+	}
+	if len(thread.Locations) == 0 {
+		return nil
+	}
+	return []codeFlow{{[]threadFlow{thread}}}
 }
 
 func resultOf(f *finding.Finding, index map[string]int, anchor string) result {
@@ -101,7 +147,8 @@ func resultOf(f *finding.Finding, index map[string]int, anchor string) result {
 		// which it makes from the line alone when it is not there.
 		Fingerprints: map[string]string{"bulkhead/v1": id, "primaryLocationLineHash": id},
 		Suppressions: []suppression{},
-		Properties:   properties{Clusters: f.Clusters, Concern: f.Concern, Field: f.Field},
+		Properties:   properties{Clusters: f.Clusters, Concern: f.Concern, Field: f.Field, Level: string(f.Level)},
+		CodeFlows:    flowOf(f, anchor),
 	}
 	if f.Object != nil {
 		out.Properties.Object = f.Object.String()

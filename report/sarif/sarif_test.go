@@ -24,6 +24,8 @@ func sample() sarif.Document {
 		Version: "1.2.3", Base: "https://git.example.com/acme/fleet",
 		Rules: []finding.Rule{
 			{ID: "pvc-deleted", Severity: finding.Error, Title: "A PersistentVolumeClaim is deleted", Why: "Its volume goes with it.", Hint: "keep it"},
+			{ID: "IMP-001", Level: finding.Critical, Title: "What a tenant decides is applied as the controller", Why: "Who writes its files owns the cluster.", Hint: "name an account"},
+			{ID: "NET-001", Level: finding.Info, Title: "Silent", Why: "A rule that found nothing is declared, too."},
 			{ID: "image-major", Severity: finding.Warning, Title: "An image changes its major version", Why: "It may not read what was written."},
 		},
 		Findings: []finding.Finding{
@@ -36,6 +38,11 @@ func sample() sarif.Document {
 			{Rule: "pvc-deleted", Severity: finding.Error, Message: "the claim is deleted", Hint: "keep it", Clusters: []string{"prod-1", "prod-2"}, Object: claim},
 			{Rule: "pvc-deleted", Severity: finding.Error, Message: "the claim is deleted", Clusters: []string{"prod-3"}, Object: claim, File: "a:b/pvc.yaml"},
 			{Rule: "gate/prod-alone", Severity: finding.Warning, Message: "prod changes together with dev", Clusters: []string{}},
+			{
+				Rule: "IMP-001", Severity: finding.Error, Level: finding.Critical, Message: "it is applied as the controller", Clusters: []string{"prod-1"}, Concern: "tenant/billing",
+				Object: &object.ID{Group: "kustomize.toolkit.fluxcd.io", Kind: "Kustomization", Namespace: "flux-system", Name: "billing"}, File: "clusters/prod/billing.yaml", Line: 3,
+				Steps: []finding.Step{{Message: "it names no account", File: "clusters/prod/billing.yaml", Line: 5}, {Message: "the controller is [bound](x) to cluster-admin"}},
+			},
 			{Rule: "unread", Message: "see [here](https://evil.example) and ::error::x\r\n{0}", Clusters: []string{"dev-1"}},
 		},
 	}
@@ -112,7 +119,7 @@ func TestValidatorBites(t *testing.T) {
 	validate := validator(t)
 	good := write(t, sample())
 	for old, wrong := range map[string]string{
-		`"level": "error"`: `"level": "bad"`, `"ruleIndex": 1`: `"ruleIndex": "1"`, `"uri": "fleet/`: `"uri": "%zz fleet/`, `"kind": "external"`: `"kind": "x"`,
+		`"level": "error"`: `"level": "bad"`, `"ruleIndex": 3`: `"ruleIndex": "3"`, `"uri": "fleet/`: `"uri": "%zz fleet/`, `"kind": "external"`: `"kind": "x"`,
 	} {
 		bad := bytes.Replace(good, []byte(old), []byte(wrong), 1)
 		if bytes.Equal(bad, good) || validate(bad) == nil {
@@ -202,6 +209,7 @@ func FuzzWrite(f *testing.F) {
 	f.Fuzz(func(t *testing.T, rule, message, file string, line int) {
 		got := write(t, sarif.Document{Anchor: message, Base: file, Version: message, Findings: []finding.Finding{{
 			Rule: rule, Severity: finding.Severity(rule), Message: message, Hint: message, Clusters: []string{message, message}, File: file, Line: line,
+			Level: finding.Level(rule), Steps: []finding.Step{{Message: message, File: file, Line: line}, {}},
 			Object: &object.ID{Kind: rule, Name: message}, Field: file, Waived: &finding.Waived{Name: rule, File: file, Reason: message},
 		}}})
 		if err := validate(got); err != nil {

@@ -32,6 +32,13 @@ type descriptor struct {
 	Full    message       `json:"fullDescription"`
 	Help    message       `json:"help"`
 	Default configuration `json:"defaultConfiguration"`
+	// Properties are there for rules that have a level.
+	Properties *ruleProperties `json:"properties,omitempty"`
+}
+
+type ruleProperties struct {
+	Tags     []string `json:"tags"`
+	Severity string   `json:"security-severity"`
 }
 
 type configuration struct {
@@ -48,6 +55,7 @@ type result struct {
 	Level        string            `json:"level"`
 	Message      message           `json:"message"`
 	Locations    []location        `json:"locations,omitempty"`
+	CodeFlows    []codeFlow        `json:"codeFlows,omitempty"`
 	Fingerprints map[string]string `json:"partialFingerprints"`
 	// Suppressions are there for all results or for none; empty means not suppressed.
 	Suppressions []suppression `json:"suppressions"`
@@ -59,11 +67,25 @@ type properties struct {
 	Concern  string   `json:"concern,omitempty"`
 	Object   string   `json:"object,omitempty"`
 	Field    string   `json:"field,omitempty"`
+	Level    string   `json:"level,omitempty"`
+}
+
+type codeFlow struct {
+	Threads []threadFlow `json:"threadFlows"`
+}
+
+type threadFlow struct {
+	Locations []flowLocation `json:"locations"`
+}
+
+type flowLocation struct {
+	Location location `json:"location"`
 }
 
 type location struct {
 	Physical *physical `json:"physicalLocation,omitempty"`
 	Logical  []logical `json:"logicalLocations,omitempty"`
+	Message  *message  `json:"message,omitempty"`
 }
 
 type physical struct {

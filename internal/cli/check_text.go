@@ -1,0 +1,332 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bulkhead-dev/bulkhead/finding"
+	"github.com/bulkhead-dev/bulkhead/isolation/verdict"
+	"github.com/bulkhead-dev/bulkhead/phrase"
+	"github.com/bulkhead-dev/bulkhead/report/term"
+)
+
+const (
+	mostFindings = 20 // shown without --all
+	mostSteps    = 6  // of one finding
+	mostUnproven = 12
+	mostNamed    = 3  // clusters of a row of the table that are named
+	mostWide     = 40 // characters of their names
+	checkIndent  = "          "
+)
+
+// check writes the answer, the worst first.
+func (s *streams) check(d *CheckDocument, o *checkOptions) {
+	s.verdicts(d)
+	s.findings(d, o)
+	s.unproven(d, o)
+	s.gone(d)
+	s.sum(d)
+}
+
+// row is equal verdicts of a tenant on several clusters.
+type row struct {
+	tenant, word string
+	state        verdict.State
+	open         verdict.Levels
+	reasons      int
+}
+
+// wordOf a verdict, as people read it.
+func wordOf(v verdict.State) string {
+	if v == verdict.Waived {
+		return "violated (waived)"
+	}
+	return string(v)
+}
+
+// rows are the verdicts, equal ones of a tenant as one, the worst of each tenant first; and then the platform, if something is found of it.
+func rows(r *verdict.Report) (out []row, clusters map[row][]string) {
+	clusters = map[row][]string{}
+	add := func(k row, cluster string) {
+		if clusters[k] == nil {
+			out = append(out, k)
+		}
+		clusters[k] = append(clusters[k], cluster)
+	}
+	for i := range r.Verdicts {
+		v := &r.Verdicts[i]
+		add(row{v.Tenant, wordOf(v.State), v.State, v.Open, len(v.Reasons)}, v.Cluster)
+	}
+	slices.SortStableFunc(out, func(a, b row) int {
+		if c := strings.Compare(a.tenant, b.tenant); c != 0 {
+			return c
+		}
+		return slices.Index(verdict.States(), a.state) - slices.Index(verdict.States(), b.state)
+	})
+	platform, unproven := map[string]verdict.Levels{}, map[string]int{}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.Concern != verdict.Platform || !f.Open() {
+			continue
+		}
+		for _, c := range placesOf(f.Clusters) {
+			n := platform[c]
+			n.Add(f.At())
+			platform[c] = n
+		}
+	}
+	for i := range r.Unproven {
+		if u := &r.Unproven[i]; u.Concern == verdict.Platform {
+			for _, c := range placesOf(u.Clusters) {
+				unproven[c]++
+			}
+		}
+	}
+	for _, c := range slices.Concat(r.Clusters, []string{""}) {
+		if n, k := platform[c], unproven[c]; n != (verdict.Levels{}) || k > 0 {
+			add(row{verdict.Platform, "-", "", n, k}, c)
+		}
+	}
+	return out, clusters
+}
+
+// placesOf are clusters, "" for the fleet as a whole.
+func placesOf(clusters []string) []string {
+	if len(clusters) == 0 {
+		return []string{""}
+	}
+	return clusters
+}
+
+func (s *streams) verdicts(d *CheckDocument) {
+	all, clusters := rows(&d.Report)
+	if len(d.Verdicts) == 0 {
+		s.para("", "", "No tenant is known here, so there is no boundary to prove: a tenant is what has a Tenant document under fleet/, the label of flux create tenant, or a repository of its own.")
+		if len(all) == 0 {
+			return
+		}
+		s.printf("\n")
+	}
+	t := term.Table{{"TENANT", "CLUSTER", "VERDICT", "CRITICAL", "HIGH", "MEDIUM", "LOW", "UNPROVEN"}}
+	for _, k := range all {
+		where := strings.Join(clusters[k], ", ")
+		switch n := len(clusters[k]); {
+		case where == "":
+			where = "the fleet"
+		case n > mostNamed, n > 1 && len(where) > mostWide:
+			where = phrase.Count(n, "cluster")
+		}
+		cells := []string{disobeyed.Replace(k.tenant), disobeyed.Replace(where), k.word}
+		for _, n := range []int{k.open.Critical, k.open.High, k.open.Medium, k.open.Low, k.reasons} {
+			cells = append(cells, strconv.Itoa(n))
+		}
+		t = append(t, cells)
+	}
+	t.Write(s.out, s.colour, func(n, column int) term.Code {
+		if column != 2 {
+			return ""
+		}
+		switch all[n-1].state {
+		case verdict.Violated:
+			return term.Red
+		case verdict.Waived, verdict.Unproven:
+			return term.Yellow
+		case verdict.Proven:
+			return term.Green
+		}
+		return ""
+	})
+}
+
+// findings writes what was found, the worst first; those that fail nothing only when all are wanted.
+func (s *streams) findings(d *CheckDocument, o *checkOptions) {
+	shown, known, waived := 0, 0, 0
+	left, told := 0, ""
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		switch {
+		case o.all:
+		case !f.Open():
+			waived++
+			continue
+		case f.Known:
+			known++
+			continue
+		case shown == mostFindings:
+			left++
+			continue
+		}
+		shown++
+		hint := f.Hint
+		if told == f.Rule+hint { // said already, just above
+			hint = ""
+		}
+		told = f.Rule + f.Hint
+		s.finding(f, hint, o.all, d.clusters)
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		text string
+	}{{left, " more"}, {known, " known by the baseline"}, {waived, " waived"}} {
+		if p.n > 0 {
+			parts = append(parts, phrase.Count(p.n, "finding")+p.text)
+		}
+	}
+	if len(parts) > 0 {
+		s.printf("\n%s: --all shows all\n", strings.Join(parts, ", "))
+	}
+}
+
+// harmless is text fit for a terminal and for a build log, anywhere but at the begin of a line.
+func harmless(text string) string { return disobeyed.Replace(term.Safe(text)) }
+
+func lookOfLevel(l finding.Level) term.Code {
+	switch l {
+	case finding.Critical, finding.High:
+		return term.Red
+	case finding.Medium:
+		return term.Yellow
+	case finding.Low, finding.Info:
+	}
+	return term.Cyan
+}
+
+func (s *streams) finding(f *verdict.Finding, hint string, all bool, clusters int) {
+	head := s.look(lookOfLevel(f.At()), fmt.Sprintf("%-8s", f.At())) + "  " + s.look(term.Bold, harmless(f.Rule))
+	if f.Object != nil {
+		head += "  " + harmless(f.Object.String())
+	}
+	if len(f.Clusters) > 0 {
+		head += "  " + harmless(phrase.Where(f.Clusters, clusters))
+	}
+	switch {
+	case !f.Open():
+		head += "  (waived)"
+	case f.Known:
+		head += "  (known)"
+	}
+	s.printf("\n%s\n", head)
+	s.para(checkIndent, checkIndent, f.Message)
+	if at := atOf(f.File, f.Line, f.Field); at != "" {
+		s.para(checkIndent, checkIndent, at)
+	}
+	for i, step := range f.Steps {
+		if i == mostSteps && !all && len(f.Steps) > mostSteps+1 {
+			s.printf("%s  and %d more steps; --all shows them\n", checkIndent, len(f.Steps)-mostSteps)
+			break
+		}
+		text := step.Message
+		if at := atOf(step.File, step.Line, ""); at != "" {
+			text += " (" + at + ")"
+		}
+		s.para(checkIndent+"  "+strconv.Itoa(i+1)+". ", checkIndent+"     ", text)
+	}
+	if w := f.Waived; w != nil {
+		s.para(checkIndent, checkIndent, fmt.Sprintf("accepted until %s by %s: %s (waiver %s)", w.Expires, w.Approver, w.Reason, w.Name))
+	}
+	if hint != "" {
+		s.para(checkIndent+"hint: ", checkIndent+"      ", hint)
+	}
+}
+
+// atOf is FILE:LINE and a field, as far as they are known.
+func atOf(file string, line int, field string) string {
+	if line > 0 && file != "" {
+		file += ":" + strconv.Itoa(line)
+	}
+	if file != "" && field != "" {
+		file += ", "
+	}
+	return file + field
+}
+
+// unproven writes what is not known, by rule and hint.
+func (s *streams) unproven(d *CheckDocument, o *checkOptions) {
+	if len(d.Unproven) == 0 {
+		return
+	}
+	s.printf("\n%s\n", s.look(term.Yellow, "unproven"))
+	for i := range d.Unproven {
+		if i == mostUnproven && !o.all && len(d.Unproven) > mostUnproven+1 {
+			s.printf("  and %d more: --all shows all\n", len(d.Unproven)-mostUnproven)
+			return
+		}
+		u := &d.Unproven[i]
+		text, first := u.Message, "  "
+		if u.Rule != "" {
+			first += harmless(u.Rule) + "  "
+		}
+		if len(u.Clusters) > 0 {
+			text += ", " + phrase.Where(u.Clusters, d.clusters)
+		}
+		s.para(first, "    ", text)
+		if next := i + 1; u.Hint != "" && (next == len(d.Unproven) || d.Unproven[next].Hint != u.Hint || d.Unproven[next].Rule != u.Rule) {
+			s.para("    hint: ", "          ", u.Hint)
+		}
+	}
+}
+
+// gone tells which entries of the baseline are found no more.
+func (s *streams) gone(d *CheckDocument) {
+	if len(d.Gone) == 0 {
+		return
+	}
+	s.printf("\n%s of the baseline %s found no more; --write-baseline takes them out:\n", phrase.Count(len(d.Gone), "entry"), phrase.Verb(len(d.Gone), "is", "are"))
+	for i, e := range d.Gone {
+		if i == listed && len(d.Gone) > listed+1 {
+			s.printf("  and %d more; -o json lists them\n", len(d.Gone)-listed)
+			return
+		}
+		text := e.Rule
+		if e.Object != "" {
+			text += "  " + e.Object
+		}
+		if len(e.Clusters) > 0 {
+			text += "  " + phrase.Where(e.Clusters, d.clusters)
+		}
+		s.printf("  %s\n", harmless(text))
+	}
+}
+
+// sum is the closing line, and what no verdict covers.
+func (s *streams) sum(d *CheckDocument) {
+	states, tenants, levels := map[verdict.State]int{}, map[string]bool{}, map[finding.Level]int{}
+	clusters := map[string]bool{}
+	for i := range d.Verdicts {
+		v := &d.Verdicts[i]
+		states[v.State]++
+		tenants[v.Tenant], clusters[v.Cluster] = true, true
+	}
+	open := 0
+	for i := range d.Findings {
+		if f := &d.Findings[i]; f.Open() {
+			levels[f.At()]++
+			open++
+		}
+	}
+	var parts []string
+	for _, st := range verdict.States() {
+		if n := states[st]; n > 0 {
+			parts = append(parts, strconv.Itoa(n)+" "+wordOf(st))
+		}
+	}
+	text := phrase.Count(len(d.Clusters), "cluster")
+	if len(tenants) > 0 {
+		text = fmt.Sprintf("%s on %s: %s", phrase.Count(len(tenants), "tenant"), phrase.Count(len(clusters), "cluster"), strings.Join(parts, ", "))
+	}
+	parts = nil
+	for _, l := range finding.Levels() {
+		if n := levels[l]; n > 0 {
+			parts = append(parts, strconv.Itoa(n)+" "+string(l))
+		}
+	}
+	text += "; " + phrase.Count(open, "finding")
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	s.printf("\n%s\n%s\n", text, d.Coverage)
+	s.para("", "", "not covered: "+strings.Join(d.Limits, ", "))
+}
