@@ -145,7 +145,7 @@ func (c *Cluster) Resource(group, kind string) string {
 }
 
 // Permissions are what anybody may do on the cluster: by what is built into its version of Kubernetes, and by the roles and bindings that are
-// applied to it.
+// applied to it. What a tenant brings counts when the tenant may bring it: the API server refuses the rest.
 func (c *Cluster) Permissions() *permission.Closure {
 	c.once.Do(func() {
 		c.permissions = sync.OnceValue(func() *permission.Closure { return permission.New(c.roles()) })
@@ -157,24 +157,60 @@ func (c *Cluster) Permissions() *permission.Closure {
 func (c *Cluster) roles() permission.Objects {
 	out := builtin.Roles(c.Minor)
 	bindings := map[string]bool{}
-	for _, o := range c.Kind(rbacv1.GroupName, "ClusterRoleBinding") {
-		bindings[o.ID.Name] = true
+	var taken, open []*Object
+	for _, kind := range []string{"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"} {
+		for _, o := range c.Kind(rbacv1.GroupName, kind) {
+			if o.Tenant == nil || o.Applier == nil || o.Applier.As.Kind != RunsAsAccount {
+				taken = append(taken, o)
+				bindings[o.ID.Name] = bindings[o.ID.Name] || kind == "ClusterRoleBinding"
+			} else {
+				open = append(open, o)
+			}
+		}
 	}
 	out.ClusterRoleBindings = slices.DeleteFunc(out.ClusterRoleBindings, func(b rbacv1.ClusterRoleBinding) bool { return bindings[b.Name] })
-	out.ClusterRoles = append(out.ClusterRoles, decoded[rbacv1.ClusterRole](c, "ClusterRole")...)
-	out.ClusterRoleBindings = append(out.ClusterRoleBindings, decoded[rbacv1.ClusterRoleBinding](c, "ClusterRoleBinding")...)
-	out.Roles = append(out.Roles, decoded[rbacv1.Role](c, "Role")...)
-	out.RoleBindings = append(out.RoleBindings, decoded[rbacv1.RoleBinding](c, "RoleBinding")...)
+	for len(taken) > 0 {
+		for _, o := range taken {
+			add(&out, o)
+		}
+		taken, open = c.allowed(permission.New(out), open)
+	}
 	return out
 }
 
-// decoded are the objects of a kind of RBAC; those that the API server would refuse are none.
-func decoded[T any](c *Cluster, kind string) (out []T) {
-	for _, o := range c.Kind(rbacv1.GroupName, kind) {
-		var v T
-		if o.Into(&v) {
-			out = append(out, v)
+// allowed are those of the tenants' roles and bindings that their appliers may bring, and the others. Whether a role gives more than its author has
+// is not asked: who may write roles is taken at that.
+func (c *Cluster) allowed(rights *permission.Closure, open []*Object) (taken, rest []*Object) {
+	for _, o := range open {
+		as := o.Applier.As.Account
+		what := permission.Request{Verb: "create", Group: o.ID.Group, Resource: c.Resource(o.ID.Group, o.ID.Kind), Namespace: o.ID.Namespace}
+		if _, may := rights.May(permission.Account(as.Namespace, as.Name), what); may {
+			taken = append(taken, o)
+		} else {
+			rest = append(rest, o)
 		}
 	}
-	return out
+	return taken, rest
+}
+
+// add takes a role or binding; one that does not decode is refused by the API server.
+func add(out *permission.Objects, o *Object) {
+	switch o.ID.Kind {
+	case "ClusterRole":
+		out.ClusterRoles = decoded(out.ClusterRoles, o)
+	case "ClusterRoleBinding":
+		out.ClusterRoleBindings = decoded(out.ClusterRoleBindings, o)
+	case "Role":
+		out.Roles = decoded(out.Roles, o)
+	case "RoleBinding":
+		out.RoleBindings = decoded(out.RoleBindings, o)
+	}
+}
+
+func decoded[T any](list []T, o *Object) []T {
+	var v T
+	if o.Into(&v) {
+		list = append(list, v)
+	}
+	return list
 }

@@ -56,15 +56,30 @@ func (c *Controller) Flag(name string) (value string, set bool) {
 // On reports whether a flag of a yes or no is set to yes.
 func (c *Controller) On(name string) bool {
 	v, _ := c.Flag(name)
-	return v == "true" || v == "1" || v == "t" || v == "T" || v == "TRUE" || v == "True"
+	return truth(v)
 }
 
-// Gate is the value of a feature gate, and whether it is set.
+// truth is what strconv.ParseBool takes for yes.
+func truth(v string) bool {
+	return slices.Contains([]string{"true", "1", "t", "T", "TRUE", "True"}, v)
+}
+
+// Release is the version in numbers, and whether it is known: major, minor, patch.
+func (c *Controller) Release() ([]int, bool) { return numbers(c.Version) }
+
+// Gate is the value of a feature gate, and whether it is set. Unlike other flags, that of the gates adds up when it is given again.
+//
+// Source: fluxcd/pkg/runtime v0.110.3 features, k8s.io/component-base MapStringBool.
 func (c *Controller) Gate(name string) (on, set bool) {
-	v, _ := c.Flag("--feature-gates")
-	for gate := range strings.SplitSeq(v, ",") {
-		if k, value, ok := strings.Cut(strings.TrimSpace(gate), "="); ok && k == name {
-			on, set = strings.EqualFold(value, "true"), true
+	for _, arg := range c.Args {
+		key, v, _ := strings.Cut(strings.TrimSpace(arg), "=")
+		if !strings.HasPrefix(key, "-") || strings.TrimLeft(key, "-") != "feature-gates" {
+			continue
+		}
+		for gate := range strings.SplitSeq(v, ",") {
+			if k, value, ok := strings.Cut(gate, "="); ok && strings.TrimSpace(k) == name {
+				on, set = truth(strings.TrimSpace(value)), true
+			}
 		}
 	}
 	return on, set

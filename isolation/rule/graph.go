@@ -126,7 +126,7 @@ func sourceMissing(x *Context, a *estate.Applier) []Found {
 	if len(a.Home.Get(id)) > 0 {
 		return nil
 	}
-	message := fmt.Sprintf("%s applies from %s %s/%s, which is not on cluster %s", a, s.Kind, s.Namespace, s.Name, a.Home.Name)
+	message := fmt.Sprintf("%s applies from %s %s/%s, which is not on its cluster", a, s.Kind, s.Namespace, s.Name)
 	others := []string{"GitRepository", "OCIRepository", "Bucket", "HelmRepository", "HelmChart"}
 	if i := slices.IndexFunc(others, func(kind string) bool { id.Kind = kind; return len(a.Home.Get(id)) > 0 }); i >= 0 {
 		message += fmt.Sprintf(": there is a %s of that name", others[i])
@@ -167,7 +167,7 @@ func dependencyMissing(x *Context, a *estate.Applier) (out []Found) {
 		if d.Kind != estate.KustomizationKind && d.Kind != estate.HelmReleaseKind && d.Kind != estate.ResourceSetKind {
 			continue // a ResourceSet may wait for anything
 		}
-		message := fmt.Sprintf("%s waits for %s, which is not on cluster %s%s", a, id, a.Home.Name, elsewhere(x, a, d))
+		message := fmt.Sprintf("%s waits for %s, which is not on its cluster%s", a, id, elsewhere(x, a, d))
 		out = append(out, Found{Message: message, Field: field, Unproven: mayHide(a.Home, a)})
 	}
 	return out

@@ -5,35 +5,33 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 )
 
-// controllers finds Flux's programs on a cluster: its Deployments, else what Flux Operator makes of a FluxInstance.
+// controllers finds Flux's programs on a cluster: its Deployments, else what Flux Operator makes of a FluxInstance. A tenant's do not count: who
+// calls an image kustomize-controller does not say how Flux is started.
 func (s *surveyor) controllers(c *estate.Cluster) {
 	for _, o := range c.Kind("apps", "Deployment") {
+		if o.Tenant != nil {
+			continue
+		}
 		if k := deployed(o); k != nil {
 			c.Controllers = append(c.Controllers, k)
 		}
 	}
 	for _, o := range c.Kind("fluxcd.controlplane.io", "FluxInstance") {
-		if !slices.ContainsFunc(c.Controllers, func(k *estate.Controller) bool { return k.Name == estate.KustomizeController }) {
+		if o.Tenant == nil && !slices.ContainsFunc(c.Controllers, func(k *estate.Controller) bool { return k.Name == estate.KustomizeController }) {
 			c.Controllers = append(c.Controllers, operated(o, c.FluxNamespace)...)
 		}
 	}
 	if d := s.out.Declared[c.Name]; d != nil {
 		for _, k := range c.Controllers {
 			if k.Name == estate.KustomizeController {
-				l := &d.Spec.Lockdown
-				if l.DefaultServiceAccount != "" {
-					k.Args = append(slices.Clip(k.Args), "--default-service-account="+l.DefaultServiceAccount)
-				}
-				for flag, on := range map[string]*bool{"--no-cross-namespace-refs": l.NoCrossNamespaceRefs, "--no-remote-bases": l.NoRemoteBases} {
-					if on != nil {
-						k.Args = append(slices.Clip(k.Args), flag+"="+map[bool]string{true: "true", false: "false"}[*on])
-					}
-				}
+				k.Args = append(slices.Clip(k.Args), declared(&d.Spec.Lockdown)...)
 			}
 		}
 	}
@@ -49,7 +47,33 @@ func (s *surveyor) controllers(c *estate.Cluster) {
 	})
 }
 
+// declared are the flags that a Cluster document says kustomize-controller has.
+func declared(l *v1alpha1.Lockdown) (args []string) {
+	if l.DefaultServiceAccount != "" {
+		args = append(args, "--default-service-account="+l.DefaultServiceAccount)
+	}
+	for _, f := range []struct {
+		flag string
+		on   *bool
+	}{
+		{"--no-cross-namespace-refs", l.NoCrossNamespaceRefs}, {"--no-remote-bases", l.NoRemoteBases}, {"--feature-gates=StrictPostBuildSubstitutions", l.StrictPostBuildSubstitutions},
+	} {
+		if f.on != nil {
+			args = append(args, f.flag+"="+strconv.FormatBool(*f.on))
+		}
+	}
+	return args
+}
+
 var versionTag = regexp.MustCompile(`^v?\d+\.\d+\.\d+`)
+
+// operatorFlags are the variables that stand for flags of Flux Operator.
+//
+// Source: Flux Operator, docs/operator/flags.md, environment variables.
+var operatorFlags = map[string]string{ //nolint:gochecknoglobals // a constant table
+	"DEFAULT_SERVICE_ACCOUNT":                   "--default-service-account",
+	"DEFAULT_WORKLOAD_IDENTITY_SERVICE_ACCOUNT": "--default-workload-identity-service-account",
+}
 
 // deployed reads a Deployment of one of Flux's programs; nil for others.
 func deployed(o *estate.Object) *estate.Controller {
@@ -67,8 +91,8 @@ func deployed(o *estate.Object) *estate.Controller {
 		}
 		for _, e := range estate.List(container, "env") {
 			k.Env = append(k.Env, estate.Text(e, "name"))
-			if estate.Text(e, "name") == "DEFAULT_SERVICE_ACCOUNT" && name == estate.FluxOperator {
-				k.Args = append(slices.Clip(k.Args), "--default-service-account="+estate.Text(e, "value"))
+			if flag := operatorFlags[estate.Text(e, "name")]; flag != "" && name == estate.FluxOperator {
+				k.Args = append([]string{flag + "=" + estate.Text(e, "value")}, k.Args...) // a flag wins
 			}
 		}
 		k.Account = estate.Account{Namespace: o.ID.Namespace, Name: cmp.Or(o.Text("spec", "template", "spec", "serviceAccountName"), "default")}
@@ -78,63 +102,4 @@ func deployed(o *estate.Object) *estate.Controller {
 		return k
 	}
 	return nil
-}
-
-var flagInPatch = regexp.MustCompile(`(?m)(?:value:\s*|-\s+)["']?(--[A-Za-z-]+(?:=[^"'\s]+)?)`)
-
-// operated are the programs that Flux Operator makes of a FluxInstance.
-//
-// Source: Flux Operator, internal/builder/profiles.go, as its API documentation tells of it: spec.cluster and spec.kustomize.patches of fluxcd.controlplane.io/v1.
-func operated(o *estate.Object, namespace string) (out []*estate.Controller) {
-	names := estate.Texts(o.Body().Map(), "spec", "components")
-	if len(names) == 0 {
-		names = []string{estate.SourceController, estate.KustomizeController, estate.HelmController, estate.NotificationController}
-	}
-	on := func(field string) bool { v, _ := o.At("spec", "cluster", field).(bool); return v }
-	account := cmp.Or(o.Text("spec", "cluster", "tenantDefaultServiceAccount"), "default")
-	applies := func(name string) bool {
-		return name == estate.KustomizeController || name == estate.HelmController
-	}
-	for _, name := range names {
-		k := &estate.Controller{Name: name, Object: o, Account: estate.Account{Namespace: cmp.Or(o.ID.Namespace, namespace), Name: name}}
-		if on("multitenant") {
-			if name != estate.SourceController {
-				k.Args = append(k.Args, "--no-cross-namespace-refs=true")
-			}
-			if name == estate.KustomizeController {
-				k.Args = append(k.Args, "--no-remote-bases=true")
-			}
-			if applies(name) {
-				k.Args = append(k.Args, "--default-service-account="+account)
-			}
-		}
-		if on("objectLevelWorkloadIdentity") {
-			k.Args = append(k.Args, "--feature-gates=ObjectLevelWorkloadIdentity=true")
-		}
-		if on("multitenantWorkloadIdentity") {
-			if !applies(name) && name != estate.SourceWatcher {
-				k.Args = append(k.Args, "--default-service-account="+account)
-			}
-			if name == estate.KustomizeController {
-				k.Args = append(k.Args, "--default-decryption-service-account="+account)
-			}
-			if applies(name) {
-				k.Args = append(k.Args, "--default-kubeconfig-service-account="+account)
-			}
-		}
-		for _, p := range estate.List(o.Body().Map(), "spec", "kustomize", "patches") {
-			target := estate.Text(p, "target", "name")
-			if re, err := regexp.Compile("^(?:" + target + ")$"); err != nil || target != "" && !re.MatchString(name) {
-				continue
-			}
-			if kind := estate.Text(p, "target", "kind"); kind != "" && kind != "Deployment" {
-				continue
-			}
-			for _, flag := range flagInPatch.FindAllStringSubmatch(estate.Text(p, "patch"), -1) {
-				k.Args = append(k.Args, flag[1])
-			}
-		}
-		out = append(out, k)
-	}
-	return out
 }

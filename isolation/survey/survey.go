@@ -119,13 +119,13 @@ func (s *surveyor) cluster(r *render.Cluster) {
 	s.out.Clusters = append(s.out.Clusters, c)
 }
 
-// hides says whether any object may be behind what is unresolved: of an encrypted file and of a variable, only values are missing, unless the
-// whole applier waits for them.
+// hides says whether any object may be behind what is unresolved: of an encrypted file, of a variable and of what the operator copies, only values are
+// missing, unless the whole applier waits for them.
 func hides(r *render.Cluster, u *render.Unresolved) bool {
 	if a := r.Applier(u.Applier); a != nil && a.State == render.Incomplete {
 		return true
 	}
-	return u.Kind != render.UnresolvedEncrypted && u.Kind != render.UnresolvedVariable
+	return u.Kind != render.UnresolvedEncrypted && u.Kind != render.UnresolvedVariable && u.Kind != render.UnresolvedInput
 }
 
 // minor of a version like 1.35 or v1.35.2; 0 for none.
