@@ -12,6 +12,7 @@ func (f *facts) policies() []policy {
 		f.alerts(), f.receivers(), f.providers(),
 		f.platformObjects(), f.namespaceObjects(), f.bindings(), f.wideBindings(), f.networkPolicies(),
 		f.ingresses(), f.ingressAnnotations(), f.routes(), f.crossings(), f.services(), f.claims(), f.tokens(), f.cloudAccounts(),
+		f.monitors(), f.proxyRoutes(),
 	})
 }
 

@@ -28,6 +28,7 @@ var kinds = map[string][2]string{
 	"NetworkPolicy": {"networking.k8s.io/v1", "networkpolicies"}, "Ingress": {"networking.k8s.io/v1", "ingresses"},
 	"HTTPRoute": {"gateway.networking.k8s.io/v1", "httproutes"}, "Gateway": {"gateway.networking.k8s.io/v1", "gateways"},
 	"RoleBinding": {"rbac.authorization.k8s.io/v1", "rolebindings"}, "ClusterRoleBinding": {"rbac.authorization.k8s.io/v1", "clusterrolebindings"},
+	"ServiceMonitor": {"monitoring.coreos.com/v1", "servicemonitors"}, "Probe": {"monitoring.coreos.com/v1", "probes"}, "IngressRoute": {"traefik.io/v1alpha1", "ingressroutes"},
 	"ReferenceGrant": {"gateway.networking.k8s.io/v1beta1", "referencegrants"}, "PersistentVolumeClaim": {"v1", "persistentvolumeclaims"},
 	"ClusterRole": {"rbac.authorization.k8s.io/v1", "clusterroles"},
 }
@@ -173,6 +174,12 @@ var creations = []struct{ user, what, meta, rest, want string }{
 	{byTenant, "PersistentVolumeClaim billing-prod", "", "spec: {dataSourceRef: {kind: VolumeSnapshot, name: x, namespace: auth-prod}}", "WRK-006"},
 	{byTenant, "PersistentVolumeClaim billing-prod", "", "spec: {dataSourceRef: {kind: VolumeSnapshot, name: x}}", ""},
 
+	{byTenant, "ServiceMonitor billing-prod", "", "spec: {namespaceSelector: {any: true}}", "DEL-004"},
+	{byTenant, "ServiceMonitor billing-prod", "", "spec: {namespaceSelector: {matchNames: [billing-prod, auth-prod]}}", "DEL-004"},
+	{byTenant, "ServiceMonitor billing-prod", "", "spec: {namespaceSelector: {matchNames: [billing-prod, billing-jobs]}}", ""},
+	{byTenant, "Probe billing-prod", "", "spec: {targets: {ingress: {namespaceSelector: {any: true}}}}", "DEL-004"},
+	{byTenant, "IngressRoute billing-prod", "", "spec: {routes: [{services: [{name: x, namespace: auth-prod}]}]}", "DEL-004"},
+	{byTenant, "IngressRoute billing-prod", "", "spec: {routes: [{services: [{name: x}]}]}", ""},
 	{byTenant, "Service billing-prod", "", "spec: {type: ClusterIP}", ""},
 	{byTenant, "Service billing-prod", "", "spec: {externalIPs: [10.0.0.1]}", "NET-006"},
 	{byTenant, "Service billing-prod", "", "spec: {type: ExternalName, externalName: vault.auth-prod.svc.cluster.local}", "NET-006"},

@@ -24,6 +24,7 @@ const (
 	byRights        = "rights: the tenant's account has a RoleBinding in each of its namespaces, and none elsewhere"
 	byRole          = "rights: the ClusterRole bulkhead-tenant"
 	byQuota         = "quota: the ResourceQuota bulkhead"
+	byScope         = "Kubernetes, which knows the scope of every kind that it serves"
 	byBinding       = "Kubernetes, which binds a volume with a claimRef to that claim only"
 	byPodSecurity   = "Pod Security Admission, by the labels of the namespace"
 )
@@ -34,8 +35,8 @@ func beside() map[string][]string {
 		"CTL-001": {byReferenceFlag}, "CTL-002": {byAccountFlag}, "CTL-003": {byBasesFlag}, "CTL-004": {byAccountFlag, byDecryption, byKubeconfig},
 		"HLM-001": {byRights}, "HLM-002": {byRights}, "HLM-003": {byRights}, "HLM-004": {byRights}, "HLM-006": {byRights},
 		"IMP-001": {byAccountFlag}, "IMP-002": {byRights}, "IMP-003": {byAccountFlag}, "IMP-004": {byRights}, "IMG-001": {byRole},
-		"NSB-001": {byRights}, "NSB-002": {byRights}, "NSB-004": {byRights}, "NSB-005": {byRights}, "NSB-006": {byRole}, "NST-001": {byRole, byQuota},
-		"NST-003": {byAccountFlag}, "OPR-001": {byRole}, "OWN-002": {byRole}, "DEL-001": {byRole},
+		"NSB-001": {byRights}, "NSB-002": {byRights}, "NSB-004": {byRights}, "NSB-005": {byRights}, "NSB-006": {byRole}, "NSB-010": {byScope}, "NST-001": {byRole, byQuota},
+		"NST-003": {byAccountFlag}, "OPR-001": {byRole}, "OWN-002": {byRole}, "DEL-001": {byRole}, "DEL-004": {byRole},
 		"NTF-001": {byRole}, "NTF-002": {byRole}, "NTF-003": {byReferenceFlag},
 		"RBC-001": {byRole}, "RBC-002": {byRole}, "RBC-003": {byRights}, "RBC-005": {byRole}, "RBC-007": {byRights}, "RBC-009": {byRole}, "RBC-010": {byRole},
 		"RBC-011": {byRole, byQuota}, "RBC-012": {byRole},

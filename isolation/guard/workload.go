@@ -173,3 +173,37 @@ func (f *facts) claims() policy {
 		}},
 	}
 }
+
+// monitors scrape with the rights of who reads them.
+func (f *facts) monitors() policy {
+	return policy{
+		name: "bulkhead-monitors", why: "What a tenant may have scraped: what is in its own namespaces.",
+		on:         []admissionv1.NamedRuleWithOperations{on("monitoring.coreos.com", writes(), "servicemonitors", "podmonitors", "probes")},
+		conditions: specChanged(), namespaces: f.own,
+		variables: []admissionv1.Variable{
+			f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned), {Name: "spec", Expression: "dyn(object.spec)"},
+			{Name: "selectors", Expression: "(has(variables.spec.namespaceSelector) ? [variables.spec.namespaceSelector] : []) +\n" +
+				"(has(variables.spec.targets) && has(variables.spec.targets.ingress) && has(variables.spec.targets.ingress.namespaceSelector) ? [variables.spec.targets.ingress.namespaceSelector] : [])"},
+		},
+		checks: []check{{
+			[]string{"DEL-004"}, "variables.selectors.all(s, (!has(s.any) || !s.any) && (!has(s.matchNames) || s.matchNames.all(n, n in variables.namespaces)))",
+			"a namespaceSelector selects namespaces that are not the tenant's",
+		}},
+	}
+}
+
+// proxyRoutes are those of Traefik, whose provider may be told to follow them into other namespaces.
+func (f *facts) proxyRoutes() policy {
+	return policy{
+		name: "bulkhead-proxy-routes", why: "Where a tenant's routes lead: to its own Services.",
+		on: []admissionv1.NamedRuleWithOperations{
+			on("traefik.io", writes(), "ingressroutes", "ingressroutetcps", "ingressrouteudps"), on("traefik.containo.us", writes(), "ingressroutes", "ingressroutetcps", "ingressrouteudps"),
+		},
+		conditions: specChanged(), namespaces: f.own,
+		variables: []admissionv1.Variable{f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned), {Name: "spec", Expression: "dyn(object.spec)"}},
+		checks: []check{{
+			[]string{"DEL-004", "NET-007"}, "variables.spec.routes.all(r, !has(r.services) || r.services.all(s, !has(s.namespace) || s.namespace in variables.namespaces))",
+			"a route leads to a Service that is not the tenant's",
+		}},
+	}
+}
