@@ -37,6 +37,7 @@ const (
 
 	kustomizationFile = "kustomization.yaml"
 	platformFile      = "platform.yaml"
+	guardsFile        = "guards.yaml"
 )
 
 // File is a generated file.
@@ -46,7 +47,7 @@ type File struct {
 }
 
 // Files are all files that the documents stand for, sorted by path: for each cluster its variables, and a folder of its tenants with a file for
-// each. A cluster without tenants has that folder, too, in a hub.
+// each, and one for the guards when the fleet has some. A cluster without tenants has that folder, too, in a hub.
 //
 // The error is a [*v1alpha1.DocumentError] for documents that contradict each other.
 func Files(docs v1alpha1.Documents) ([]File, error) {
@@ -79,7 +80,11 @@ func files(docs v1alpha1.Documents, all []*tenant.Compartment) ([]File, error) {
 		if !hub && len(here) == 0 {
 			continue
 		}
-		files, err := tenants(path.Join(dir, TenantsDir), c.Name, here)
+		guards, err := Guards(docs.Fleet, c, here)
+		if err != nil {
+			return nil, err
+		}
+		files, err := tenants(path.Join(dir, TenantsDir), c.Name, guards, here)
 		if err != nil {
 			return nil, err
 		}
@@ -94,8 +99,8 @@ func files(docs v1alpha1.Documents, all []*tenant.Compartment) ([]File, error) {
 	return out, nil
 }
 
-// tenants is the folder of a cluster's tenants.
-func tenants(dir, cluster string, all []*tenant.Compartment) ([]File, error) {
+// tenants is the folder of a cluster's tenants. Guards are those of the cluster.
+func tenants(dir, cluster string, guards []*object.Object, all []*tenant.Compartment) ([]File, error) {
 	shared, err := tenant.Platform(cluster)
 	if err != nil {
 		return nil, err
@@ -106,6 +111,13 @@ func tenants(dir, cluster string, all []*tenant.Compartment) ([]File, error) {
 		return nil, err
 	}
 	out := []File{{path.Join(dir, platformFile), platform}}
+	if len(guards) > 0 {
+		text, err := manifests("the fleet's documents", guards)
+		if err != nil {
+			return nil, err
+		}
+		list, out = append(list, guardsFile), append(out, File{path.Join(dir, guardsFile), text})
+	}
 	for len(all) > 0 {
 		n := 1
 		for n < len(all) && all[n].Tenant == all[0].Tenant {
@@ -121,6 +133,10 @@ func tenants(dir, cluster string, all []*tenant.Compartment) ([]File, error) {
 			return nil, err
 		}
 		name := of.Name + ".yaml"
+		if slices.Contains([]string{platformFile, guardsFile, kustomizationFile}, name) {
+			at := of.At("metadata.name")
+			return nil, &v1alpha1.DocumentError{File: at.File, Line: at.Line, Message: fmt.Sprintf("a tenant cannot be called %s: the file of that name beside it is another", of.Name), Hint: "rename it"}
+		}
 		out = append(out, File{path.Join(dir, name), text})
 		list = append(list, name)
 		if _, file := tenant.SecretName(of); file != "" {

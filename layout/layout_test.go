@@ -2,6 +2,7 @@ package layout
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -215,4 +216,56 @@ func FuzzIndex(f *testing.F) {
 			t.Errorf("%v, then %v, %v", x, again, err)
 		}
 	})
+}
+
+// TestGuards: a fleet that asks for guards has them beside its tenants, and a cluster that is too old for them is named.
+func TestGuards(t *testing.T) {
+	const text = `apiVersion: bulkhead.dev/v1alpha1
+kind: Fleet
+metadata: {name: acme}
+spec: {layout: HubAndSpoke, guards: %s}
+---
+apiVersion: bulkhead.dev/v1alpha1
+kind: Cluster
+metadata: {name: one}
+spec: {path: clusters/one, kubernetesVersion: "1.%d"}
+---
+apiVersion: bulkhead.dev/v1alpha1
+kind: Tenant
+metadata: {name: %s}
+spec: {repository: {url: "https://git.example.com/acme/billing"}, environments: [{name: prod, clusters: {}}]}
+`
+	const path = "clusters/one/tenants/guards.yaml"
+	for _, c := range []struct {
+		guards string
+		minor  int
+		tenant string
+		want   string // in the guards, or in the error
+	}{
+		{"Enforce", 30, "billing", "- Deny\n"},
+		{"Audit", 36, "billing", "- Audit\n  - Warn\n"},
+		{"Off", 36, "billing", ""},
+		{"Enforce", 29, "billing", "cluster one has Kubernetes 1.29, and guards need 1.30"},
+		{"Enforce", 36, "guards", "a tenant cannot be called guards"},
+	} {
+		docs, err := v1alpha1.Decode("fleet/all.yaml", fmt.Appendf(nil, text, c.guards, c.minor, c.tenant))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := Files(docs)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		listed := false
+		for _, f := range files {
+			if f.Path == path {
+				got = f.Content
+			}
+			listed = listed || strings.HasSuffix(f.Path, "tenants/kustomization.yaml") && strings.Contains(f.Content, "- guards.yaml\n")
+		}
+		if !strings.Contains(got, c.want) || (got == "") != (c.want == "") || listed != (err == nil && c.want != "") {
+			t.Errorf("%s on 1.%d: want %q, listed %v, got %.300q", c.guards, c.minor, c.want, listed, got)
+		}
+	}
 }

@@ -121,7 +121,7 @@ func is(b *bool) bool { return b != nil && *b }
 
 // pinned gives nested Flux objects the account that the platform has made for them. A guard in the cluster holds who takes it away again.
 func pinned() []kustomize.Patch {
-	patch := "- op: add\n  path: /spec/serviceAccountName\n  value: " + nestedSA + "\n"
+	patch := "- op: add\n  path: /spec/serviceAccountName\n  value: " + NestedAccount + "\n"
 	return []kustomize.Patch{
 		{Target: &kustomize.Selector{Group: "kustomize.toolkit.fluxcd.io", Kind: "Kustomization"}, Patch: patch},
 		{Target: &kustomize.Selector{Group: "helm.toolkit.fluxcd.io", Kind: "HelmRelease"}, Patch: patch},

@@ -118,10 +118,10 @@ func (m *maker) rights(namespace string) {
 		m.binding(namespace, role, role, subjects...)
 	}
 	if s.NestedFlux == v1alpha1.Pinned {
-		m.add(account(m.meta(namespace, nestedSA)))
+		m.add(account(m.meta(namespace, NestedAccount)))
 		m.binding(namespace, v1alpha1.TenantFluxRole, v1alpha1.TenantFluxRole, subjects...)
 		for _, role := range roles {
-			m.binding(namespace, nestedSA+"-"+role, role, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: nestedSA})
+			m.binding(namespace, NestedAccount+"-"+role, role, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: NestedAccount})
 		}
 	}
 	m.binding(namespace, owners, s.OwnerClusterRole, m.c.Tenant.Spec.Owners...)

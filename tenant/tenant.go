@@ -32,11 +32,13 @@ const (
 
 // names of objects of which a namespace has one.
 const (
-	walls    = "bulkhead"        // ResourceQuota, LimitRange, NetworkPolicy
-	doors    = "bulkhead-doors"  // NetworkPolicy with what is let through
-	owners   = "bulkhead-owners" // RoleBinding
-	nestedSA = "flux"            // ServiceAccount of nested Flux objects
+	walls  = "bulkhead"        // ResourceQuota, LimitRange, NetworkPolicy
+	doors  = "bulkhead-doors"  // NetworkPolicy with what is let through
+	owners = "bulkhead-owners" // RoleBinding
 )
+
+// NestedAccount is the ServiceAccount of nested Flux objects in each namespace of a tenant that may have some.
+const NestedAccount = "flux"
 
 // Objects are what the compartments of one tenant on one cluster stand for, in the order of [object.ID]: namespaces first. All of them have
 // the same tenant and cluster; none gives none.

@@ -76,6 +76,9 @@ func (r *reader) checkFleet(f *Fleet) error {
 		return r.errorAt("spec.environmentLabel", fmt.Sprintf("spec.environmentLabel: %q is no key of a label", clip(l)),
 			"as in env or example.com/env")
 	}
+	if err := r.checkGuards(&f.Spec); err != nil {
+		return err
+	}
 	if err := r.checkProfiles(&f.Spec); err != nil {
 		return err
 	}
@@ -83,6 +86,22 @@ func (r *reader) checkFleet(f *Fleet) error {
 		return err
 	}
 	return r.checkGates(f.Spec.Gates)
+}
+
+// checkGuards wants a known word, and accounts that there can be.
+func (r *reader) checkGuards(s *FleetSpec) error {
+	if s.Guards != "" {
+		if err := r.checkOneOf(string(s.Guards), "spec.guards", string(GuardsEnforce), string(GuardsAudit), string(GuardsOff)); err != nil {
+			return err
+		}
+	}
+	for i, account := range s.PlatformAccounts {
+		namespace, name, _ := strings.Cut(account, "/")
+		if at := fmt.Sprintf("spec.platformAccounts[%d]", i); len(validation.IsDNS1123Label(namespace))+len(validation.IsDNS1123Subdomain(name)) > 0 {
+			return r.errorAt(at, fmt.Sprintf("%s: %q is no ServiceAccount", at, clip(account)), "NAMESPACE/NAME, as in flux-system/kustomize-controller")
+		}
+	}
+	return nil
 }
 
 // checkURL wants a scheme and no password.

@@ -65,7 +65,33 @@ type FleetSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Profiles []Profile `json:"profiles,omitempty"`
+	// Guards says whether the clusters themselves refuse what a tenant may not do: by admission policies in each cluster's folder, which
+	// "bulkhead generate" writes. They need Kubernetes 1.30. Default: Off.
+	// +optional
+	Guards Guards `json:"guards,omitempty"`
+	// PlatformAccounts are the ServiceAccounts that apply the platform's objects, as NAMESPACE/NAME: the guards let nobody else write those that hold
+	// tenants in. Default: flux-system/kustomize-controller.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=317
+	// +kubebuilder:validation:items:Pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
+	PlatformAccounts []string `json:"platformAccounts,omitempty"`
 }
+
+// Guards say what clusters do about what a tenant may not do.
+// +kubebuilder:validation:Enum=Enforce;Audit;Off
+type Guards string
+
+// The guards; the empty Guards is [GuardsOff].
+const (
+	// GuardsEnforce refuses it.
+	GuardsEnforce Guards = "Enforce"
+	// GuardsAudit warns, and writes it into the API server's audit log.
+	GuardsAudit Guards = "Audit"
+	// GuardsOff does nothing.
+	GuardsOff Guards = "Off"
+)
 
 // Layout is the shape of a repository.
 type Layout string

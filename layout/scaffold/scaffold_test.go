@@ -8,13 +8,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fluxcd/pkg/apis/kustomize"
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
 
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
+	"github.com/bulkhead-dev/bulkhead/isolation/guard"
 	"github.com/bulkhead-dev/bulkhead/layout/scaffold"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -198,4 +201,28 @@ func TestFleetRendersWhatever(t *testing.T) {
 		}
 		complete(t, files, render.Options{})
 	})
+}
+
+// TestFlags: what init writes is what the guards build on.
+func TestFlags(t *testing.T) {
+	files, err := scaffold.Fleet(options())
+	var got struct {
+		Patches []kustomize.Patch `json:"patches"`
+	}
+	if err := yaml.Unmarshal([]byte(must(t, files, err)["clusters/prod-us-east-1/flux-system/kustomization.yaml"]), &got); err != nil {
+		t.Fatal(err)
+	}
+	read := func(list []kustomize.Patch) (out []any) {
+		for _, p := range list {
+			var ops any
+			if err := yaml.Unmarshal([]byte(p.Patch), &ops); err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, p.Target, ops)
+		}
+		return out
+	}
+	if diff := cmp.Diff(read(guard.Flags()), read(got.Patches)); diff != "" {
+		t.Errorf("patches (-guard +scaffold):\n%s", diff)
+	}
 }

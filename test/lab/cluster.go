@@ -54,7 +54,7 @@ const (
 // kubernetesControllers run without [WithWorkloads].
 const kubernetesControllers = "namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller," +
 	"garbage-collector-controller,clusterrole-aggregation-controller," +
-	"persistentvolumeclaim-protection-controller,persistentvolume-protection-controller"
+	"persistentvolumeclaim-protection-controller,persistentvolume-protection-controller,validatingadmissionpolicy-status-controller"
 
 // label is a name that can be part of a path, an etcd prefix and a host.
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
