@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -106,4 +107,41 @@ func told(found []rule.Found) string {
 		}
 	}
 	return b.String()
+}
+
+// hostile is an estate with a policy of one expression and an object with some content; nil when it is no JSON.
+func hostile(t testing.TB, expr, data string) *estate.Estate {
+	t.Helper()
+	var content any
+	if json.Unmarshal([]byte(data), &content) != nil {
+		return nil
+	}
+	e := world(t, map[string][]byte{"platform.yaml": []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")})
+	c := e.Clusters[0]
+	add := func(m map[string]any) {
+		o, err := object.New(object.NewBody(m), object.Origin{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := c.Appliers[0]
+		a.Objects = append(a.Objects, &estate.Object{Object: o, Cluster: c, Applier: a, File: func() string { return "" }})
+		c.Objects = append(c.Objects, a.Objects[len(a.Objects)-1])
+	}
+	all := []any{map[string]any{"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"*"}, "resources": []any{"*"}}}
+	add(map[string]any{
+		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": map[string]any{"name": "fuzz"}, "spec": map[string]any{
+			"matchConstraints": map[string]any{"resourceRules": all}, "variables": []any{map[string]any{"name": "v", "expression": "object"}},
+			"validations": []any{map[string]any{"expression": expr, "messageExpression": expr}, map[string]any{"expression": "false", "messageExpression": expr}},
+		},
+	})
+	add(map[string]any{
+		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": map[string]any{"name": "fuzz"},
+		"spec": map[string]any{"policyName": "fuzz", "validationActions": []any{"Deny", "Warn"}},
+	})
+	for _, kind := range []string{"ConfigMap", "Secret", "Pod", "Gizmo", "Namespace", "CustomResourceDefinition"} {
+		add(map[string]any{"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": "a", "namespace": "a"}, "data": content, "spec": content, "list": []any{map[string]any{"x": "y"}}})
+	}
+	add(map[string]any{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": "b"}, "spec": content})
+	add(map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "a", "namespace": "b"}, "spec": map[string]any{"template": content}})
+	return e
 }

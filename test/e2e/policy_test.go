@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,6 +25,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/isolation/permission"
 	"github.com/bulkhead-dev/bulkhead/isolation/policy"
@@ -140,7 +142,7 @@ func newAdmission(t *testing.T, l *lab.Lab) *admission {
 	for i := range 24 {
 		a.change(t, admin, i)
 	}
-	policies := documents(t, "policies.yaml")
+	policies := append(documents(t, "policies.yaml"), ruleOnCluster(t)...)
 	create(t, l, admin, policies)
 	for _, u := range append(world, policies...) {
 		e.Objects = append(e.Objects, &estate.Object{Object: objectOf(t, u), Cluster: e})
@@ -149,14 +151,46 @@ func newAdmission(t *testing.T, l *lab.Lab) *admission {
 		}
 	}
 	a.cluster = policy.On(e, &policy.Compiler{})
-	marker := &attempt{namespace: "a", account: "flux", now: body("v1", "ConfigMap", "a", "marker", map[string]any{"data": map[string]any{"size": "7"}})}
-	if err := l.Wait(t.Context(), "policies to be at work", func(ctx context.Context) (bool, error) {
+	marker := &attempt{namespace: "a", account: "flux", now: body("v1", "ConfigMap", "c", "marker", map[string]any{"data": map[string]any{"size": "7"}})}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := l.Wait(ctx, "policies to be at work", func(ctx context.Context) (bool, error) {
 		_, err := a.send(ctx, marker)
 		return err != nil && strings.Contains(err.Error(), "p09"), nil
 	}); err != nil {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// ruleOnCluster is the policy and the binding of a Rule document.
+func ruleOnCluster(t *testing.T) (out []map[string]any) {
+	t.Helper()
+	data, err := os.ReadFile("testdata/policy-rule.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := v1alpha1.Decode("policy-rule.yaml", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := policy.Compile(docs.Rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, b, err := rules[0].Policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []any{p, b} {
+		m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(m, "status")
+		out = append(out, m)
+	}
+	return out
 }
 
 // change makes an object that later ones change or take away.
