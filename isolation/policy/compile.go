@@ -107,7 +107,7 @@ func plain(minor int) dialect {
 	if minor == 0 {
 		minor = builtin.Newest
 	}
-	return newDialect(environment.MustBaseEnvSet(version.MajorMinor(1, uint(max(minor, 2)-1))), false) //nolint:gosec // it is not negative
+	return newDialect(environment.MustBaseEnvSet(version.MajorMinor(1, uint(max(minor, 2)-1))), false)
 }
 
 // compile follows compilePolicy of the API server, which is not exported, with its parts, which are. Expressions are checked first, as they are when

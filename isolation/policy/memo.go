@@ -28,7 +28,7 @@ type question struct {
 
 // evaluate asks a policy about an object that it matches, or remembers what it said. Answers have no action where the binding decides. An answer that
 // is not known stands alone. The result is not to be changed.
-func (c *Cluster) evaluate(ctx context.Context, p *program, q *asked, m match, with params, unknown string) []Verdict {
+func (c *Cluster) evaluate(ctx context.Context, p *program, q *asked, m match, with params, unknown string) []Verdict { //nolint:revive // all of it is one question
 	if p.alone {
 		return c.answer(ctx, p, q, m, with, unknown)
 	}

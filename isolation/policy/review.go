@@ -197,7 +197,7 @@ func (c *Cluster) hook(ctx context.Context, h *hook, q *asked) (out []Verdict) {
 }
 
 // bound asks a policy with parameters, and says what its binding makes of the answers.
-func (c *Cluster) bound(ctx context.Context, p *program, b *binding, q *asked, m match, with params, unknown string) (out []Verdict) {
+func (c *Cluster) bound(ctx context.Context, p *program, b *binding, q *asked, m match, with params, unknown string) (out []Verdict) { //nolint:revive // all of it is one question
 	for _, a := range c.evaluate(ctx, p, q, m, with, unknown) {
 		a.Binding = b.object
 		if a.Action != "" { // whatever the binding says
@@ -213,7 +213,7 @@ func (c *Cluster) bound(ctx context.Context, p *program, b *binding, q *asked, m
 }
 
 // answer is [Cluster.evaluate] without a memory.
-func (c *Cluster) answer(ctx context.Context, p *program, q *asked, m match, with params, unknown string) (out []Verdict) {
+func (c *Cluster) answer(ctx context.Context, p *program, q *asked, m match, with params, unknown string) (out []Verdict) { //nolint:revive // all of it is one question
 	now, fineNow := q.now().versioned(m.kind)
 	old, fineOld := q.old().versioned(m.kind)
 	if unknown == "" {
