@@ -228,7 +228,9 @@ func (r *objectDice) rich(pod map[string]any) {
 	pod["serviceAccountName"] = "flux"
 	pod["hostNetwork"] = r.half()
 	pod["volumes"] = []any{
-		map[string]any{"name": "a"}, map[string]any{"name": "b", "configMap": map[string]any{"name": "b"}}, map[string]any{"name": "c", "secret": map[string]any{"secretName": "c"}},
+		map[string]any{"name": "a"},
+		map[string]any{"name": "b", "configMap": map[string]any{"name": "b"}},
+		map[string]any{"name": "c", "secret": map[string]any{"secretName": "c"}},
 		map[string]any{"name": "d", "hostPath": map[string]any{"path": "/d"}},
 		map[string]any{"name": "e", "projected": map[string]any{"sources": []any{
 			map[string]any{"serviceAccountToken": map[string]any{"path": "token"}},

@@ -318,9 +318,20 @@ func (a *admission) seen(t *testing.T, at *attempt, got *unstructured.Unstructur
 	}
 	for _, u := range []*unstructured.Unstructured{mine, got} {
 		for _, path := range [][]string{
-			{"metadata", "uid"}, {"metadata", "resourceVersion"}, {"metadata", "creationTimestamp"}, {"metadata", "generation"}, {"metadata", "managedFields"}, {"status"},
-			{"spec", "clusterIP"}, {"spec", "clusterIPs"}, {"spec", "ipFamilies"}, {"spec", "ipFamilyPolicy"}, {"spec", "healthCheckNodePort"},
-			{"spec", "template", "metadata", "creationTimestamp"}, {"spec", "jobTemplate", "metadata"}, {"spec", "jobTemplate", "spec", "template", "metadata", "creationTimestamp"},
+			{"metadata", "uid"},
+			{"metadata", "resourceVersion"},
+			{"metadata", "creationTimestamp"},
+			{"metadata", "generation"},
+			{"metadata", "managedFields"},
+			{"status"},
+			{"spec", "clusterIP"},
+			{"spec", "clusterIPs"},
+			{"spec", "ipFamilies"},
+			{"spec", "ipFamilyPolicy"},
+			{"spec", "healthCheckNodePort"},
+			{"spec", "template", "metadata", "creationTimestamp"},
+			{"spec", "jobTemplate", "metadata"},
+			{"spec", "jobTemplate", "spec", "template", "metadata", "creationTimestamp"},
 			{"metadata", "annotations", "deprecated.daemonset.template.generation"},
 		} {
 			unstructured.RemoveNestedField(u.Object, path...)
