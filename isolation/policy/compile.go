@@ -131,7 +131,7 @@ func plain(v variety) dialect {
 	if minor == 0 {
 		minor = builtin.Newest
 	}
-	env := environment.MustBaseEnvSet(version.MajorMinor(1, uint(max(minor, 2)-1))) //nolint:gosec // it is not negative
+	env := environment.MustBaseEnvSet(version.MajorMinor(1, uint(max(minor, 2)-1)))
 	if v.foreign {
 		var err error
 		if env, err = env.Extend(environment.VersionedOptions{IntroducedVersion: version.MajorMinor(1, 0), ProgramOptions: []cel.ProgramOption{cel.CostLimit(foreignCost)}}); err != nil {

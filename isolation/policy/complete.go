@@ -161,7 +161,7 @@ func completeService(o *corev1.Service) {
 		s.SessionAffinityConfig = nil
 	case corev1.ServiceAffinityClientIP:
 		if c := s.SessionAffinityConfig; c == nil || c.ClientIP == nil || c.ClientIP.TimeoutSeconds == nil {
-			seconds := int32(corev1.DefaultClientIPServiceAffinitySeconds)
+			seconds := corev1.DefaultClientIPServiceAffinitySeconds
 			s.SessionAffinityConfig = &corev1.SessionAffinityConfig{ClientIP: &corev1.ClientIPConfig{TimeoutSeconds: &seconds}}
 		}
 	}

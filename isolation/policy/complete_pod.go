@@ -112,7 +112,7 @@ func completeVolume(v *corev1.VolumeSource) {
 	if *v == (corev1.VolumeSource{}) {
 		v.EmptyDir = &corev1.EmptyDirVolumeSource{}
 	}
-	mode := int32(corev1.SecretVolumeSourceDefaultMode) // all have the same
+	mode := corev1.SecretVolumeSourceDefaultMode // all have the same
 	switch {
 	case v.Secret != nil:
 		unset(&v.Secret.DefaultMode, mode)

@@ -22,15 +22,15 @@ import (
 const head = "apiVersion: bulkhead.dev/v1alpha1\nkind: Rule\nmetadata: {name: small}\nspec:\n  title: A ConfigMap is small\n" +
 	"  matchConstraints: {resourceRules: [{apiGroups: [\"\"], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]}\n"
 
-func compiled(t testing.TB, text string) []*policy.Document {
-	t.Helper()
+func compiled(tb testing.TB, text string) []*policy.Document {
+	tb.Helper()
 	docs, err := v1alpha1.Decode("fleet/rules.yaml", []byte(text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out, err := policy.Compile(docs.Rules)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out
 }

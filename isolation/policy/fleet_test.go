@@ -21,26 +21,26 @@ import (
 )
 
 // objects reads YAML.
-func objects(t testing.TB, data []byte) (out []*object.Object) {
-	t.Helper()
+func objects(tb testing.TB, data []byte) (out []*object.Object) {
+	tb.Helper()
 	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var doc yaml.Node
 		if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 			return out
 		} else if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		text, err := yaml.Marshal(&doc)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		var content map[string]any
 		if err := kyaml.Unmarshal(text, &content); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		o, err := object.New(object.NewBody(content), object.Origin{})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		out = append(out, o)
 	}
@@ -48,8 +48,8 @@ func objects(t testing.TB, data []byte) (out []*object.Object) {
 
 // world is an estate of one cluster. Of the names of files, "platform.yaml" is what kustomize-controller applies as itself, "remote.yaml" what somebody
 // applies whom Git does not know, "helm.yaml" a release's, and another one what a tenant of that name applies as an account of its own.
-func world(t testing.TB, files map[string][]byte) *estate.Estate {
-	t.Helper()
+func world(tb testing.TB, files map[string][]byte) *estate.Estate {
+	tb.Helper()
 	c := &estate.Cluster{Name: "prod", Labels: map[string]string{"env": "prod"}, Environment: "prod", Production: true, Minor: 36, FluxNamespace: "flux-system", Entered: true}
 	c.Controllers = []*estate.Controller{{Name: estate.KustomizeController, Account: estate.Account{Namespace: "flux-system", Name: "kustomize-controller"}}}
 	e := &estate.Estate{Clusters: []*estate.Cluster{c}}
@@ -76,7 +76,7 @@ func world(t testing.TB, files map[string][]byte) *estate.Estate {
 			a.Source = estate.Source{Kind: "GitRepository", Namespace: a.Namespace, Name: name, URL: "https://git.example.com/acme/" + name}
 			a.As = estate.Identity{Kind: estate.RunsAsAccount, Account: estate.Account{Namespace: a.Namespace, Name: name}}
 		}
-		for _, o := range objects(t, files[name+".yaml"]) {
+		for _, o := range objects(tb, files[name+".yaml"]) {
 			a.Objects = append(a.Objects, &estate.Object{Object: o, Cluster: c, Applier: a, Tenant: a.Tenant, File: func() string { return "" }})
 		}
 		c.Appliers, c.Objects = append(c.Appliers, a), append(c.Objects, a.Objects...)
@@ -110,18 +110,18 @@ func told(found []rule.Found) string {
 }
 
 // hostile is an estate with a policy of one expression and an object with some content; nil when it is no JSON.
-func hostile(t testing.TB, expr, data string) *estate.Estate {
-	t.Helper()
+func hostile(tb testing.TB, expr, data string) *estate.Estate {
+	tb.Helper()
 	var content any
 	if json.Unmarshal([]byte(data), &content) != nil {
 		return nil
 	}
-	e := world(t, map[string][]byte{"platform.yaml": []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")})
+	e := world(tb, map[string][]byte{"platform.yaml": []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")})
 	c := e.Clusters[0]
 	add := func(m map[string]any) {
 		o, err := object.New(object.NewBody(m), object.Origin{})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		a := c.Appliers[0]
 		a.Objects = append(a.Objects, &estate.Object{Object: o, Cluster: c, Applier: a, File: func() string { return "" }})

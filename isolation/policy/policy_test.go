@@ -74,8 +74,7 @@ func find(t *testing.T, now, old map[string][]byte, rules []byte) string {
 	if err == nil {
 		compiled, err = policy.Compile(docs.Rules)
 	}
-	var wrong *v1alpha1.DocumentError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*v1alpha1.DocumentError](err); ok {
 		return wrong.Error() + "\n  " + wrong.Hint + "\n"
 	} else if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -215,10 +216,7 @@ func (a *admitted) versioned(gvk schema.GroupVersionKind) (runtime.Object, bool)
 	if !a.convertible {
 		return nil, false
 	}
-	u := &unstructured.Unstructured{Object: map[string]any{}}
-	for k, v := range a.Object {
-		u.Object[k] = v
-	}
+	u := &unstructured.Unstructured{Object: maps.Clone(a.Object)}
 	u.SetGroupVersionKind(gvk)
 	return u, true
 }
