@@ -64,7 +64,7 @@ func (w *walk) start(p *estate.Compartment) {
 	for _, a := range p.Appliers {
 		id := a.ID()
 		switch {
-		case a.Target != w.c:
+		case a.Target != w.c, a.Author != nil: // what the tenant makes is no gift: see applies
 		case a.As.Kind == estate.RunsAsAccount:
 			w.account(a.As.Account, true, step(&id, "%s applies files of tenant %s as account %s", a, p.Tenant.Name, a.As.Account))
 		case a.As.Kind == estate.RunsAsKubeconfig:

@@ -42,7 +42,7 @@ func scenarios() []*scenario {
 			},
 		},
 		{
-			id: "A5", findings: map[string]int{"RBC-005": 1, "NSB-006": 1, "WRK-001": 1, "NSB-007": 1},
+			id: "A5", findings: map[string]int{"RBC-005": 1, "NSB-006": 1, "WRK-001": 1},
 			evidence: "the namespace enforces no Pod Security any more, and has a privileged pod with the node's files",
 			works: func(ctx context.Context, c *stageOf) error {
 				ns, err := c.get(ctx, "v1", "Namespace", "", c.files.name+"-prod")
