@@ -79,7 +79,7 @@ func On(c *estate.Cluster, compiler *Compiler) *Cluster {
 			out.broken = append(out.broken, broken{o, "spec", "it is no ValidatingAdmissionPolicy of the API"})
 			continue
 		}
-		h.program = compiler.compile(&p, c.Minor)
+		h.program = compiler.compile(&p, variety{c.Minor, o.Tenant != nil})
 		if len(h.program.faults) > 0 {
 			f := h.program.faults[0]
 			out.broken = append(out.broken, broken{o, f.field, f.field + ": " + f.message})

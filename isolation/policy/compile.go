@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/cel-go/cel"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apiserver/pkg/admission/plugin/policy/generic"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
 
 	"github.com/bulkhead-dev/bulkhead/isolation/builtin"
@@ -24,7 +26,7 @@ import (
 type Compiler struct {
 	mu       sync.Mutex
 	programs map[[sha256.Size]byte]func() *program
-	dialects map[int]dialect // by minor version
+	dialects map[variety]dialect
 	memo     memo
 }
 
@@ -34,6 +36,8 @@ type program struct {
 	accessor  generic.PolicyAccessor
 	validator validating.Validator
 	text      string // all expressions, to see what they may read
+	// foreign is true for one that a tenant brings.
+	foreign bool
 	// alone is true when answers depend on more than the request, and are not remembered.
 	alone bool
 	// faults are why the API server refuses the policy; a policy with some is never asked.
@@ -46,25 +50,35 @@ type fault struct {
 	message string // one line
 }
 
+// variety is what dialects of policies differ by: the minor version of Kubernetes, and whether somebody wrote it whom nobody trusts.
+type variety struct {
+	minor   int
+	foreign bool
+}
+
 // compile gives the program of a policy on a cluster of Kubernetes 1.MINOR; 0 is the newest that is known.
-func (c *Compiler) compile(p *admissionregistrationv1.ValidatingAdmissionPolicy, minor int) *program {
+func (c *Compiler) compile(p *admissionregistrationv1.ValidatingAdmissionPolicy, v variety) *program {
 	data, err := json.Marshal(p.Spec)
 	if err != nil {
 		return &program{policy: p, faults: []fault{{"spec", oneLine(err.Error())}}}
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", minor, p.Name, data))
+	key := sha256.Sum256(fmt.Appendf(nil, "%v %s %s", v, p.Name, data))
 	c.mu.Lock()
 	if c.programs == nil {
-		c.programs, c.dialects = map[[sha256.Size]byte]func() *program{}, map[int]dialect{}
+		c.programs, c.dialects = map[[sha256.Size]byte]func() *program{}, map[variety]dialect{}
 	}
 	of := c.programs[key]
 	if of == nil {
-		d, known := c.dialects[minor]
+		d, known := c.dialects[v]
 		if !known {
-			d = plain(minor)
-			c.dialects[minor] = d
+			d = plain(v)
+			c.dialects[v] = d
 		}
-		of = sync.OnceValue(func() *program { return compile(p, d) })
+		of = sync.OnceValue(func() *program {
+			out := compile(p, d)
+			out.foreign = v.foreign
+			return out
+		})
 		c.programs[key] = of
 	}
 	c.mu.Unlock()
@@ -78,6 +92,8 @@ type dialect struct {
 	// shared is one for all policies without variables: making one takes milliseconds.
 	shared func() (*plugincel.CompositedCompiler, error)
 	more   bool
+	// err is why there is none.
+	err error
 }
 
 // newDialect is that of an environment, over more variables than admission has when more is set.
@@ -89,25 +105,40 @@ func newDialect(env *environment.EnvSet, more bool) dialect {
 		}
 		return c, err
 	}
-	return dialect{fresh, sync.OnceValues(fresh), more}
+	return dialect{fresh: fresh, shared: sync.OnceValues(fresh), more: more}
 }
 
 // compiler is one for a policy. One with variables keeps them.
 func (d dialect) compiler(variables bool) (*plugincel.CompositedCompiler, error) {
-	if variables {
+	switch {
+	case d.err != nil:
+		return nil, d.err
+	case variables:
 		return d.fresh()
 	}
 	return d.shared()
 }
 
-// plain is the dialect of the API server of Kubernetes 1.MINOR: it takes no expression that the one before would not run.
+// foreignCost is what one expression of a tenant's policy may cost, a twentieth of what the API server spends: a fleet has many objects, and a tenant
+// must not hold up the check of all.
+const foreignCost = celconfig.PerCallLimit / 20
+
+// plain is the dialect of an API server: it takes no expression that the one before would not run.
 //
 // Source: Kubernetes v1.36, k8s.io/apiserver/pkg/cel/environment, DefaultCompatibilityVersion.
-func plain(minor int) dialect {
+func plain(v variety) dialect {
+	minor := v.minor
 	if minor == 0 {
 		minor = builtin.Newest
 	}
-	return newDialect(environment.MustBaseEnvSet(version.MajorMinor(1, uint(max(minor, 2)-1))), false)
+	env := environment.MustBaseEnvSet(version.MajorMinor(1, uint(max(minor, 2)-1)))
+	if v.foreign {
+		var err error
+		if env, err = env.Extend(environment.VersionedOptions{IntroducedVersion: version.MajorMinor(1, 0), ProgramOptions: []cel.ProgramOption{cel.CostLimit(foreignCost)}}); err != nil {
+			return dialect{err: err}
+		}
+	}
+	return newDialect(env, false)
 }
 
 // compile follows compilePolicy of the API server, which is not exported, with its parts, which are. Expressions are checked first, as they are when

@@ -39,7 +39,7 @@ func Compile(docs []v1alpha1.Rule) ([]*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	more, few := newDialect(wide, true), plain(0)
+	more, few := newDialect(wide, true), plain(variety{})
 	var out []*Document
 	for i := range docs {
 		d, err := compileDocument(&docs[i], more, few)

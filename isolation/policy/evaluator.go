@@ -15,7 +15,7 @@ import (
 type nothing struct{}
 
 // ForInput gives no results.
-func (nothing) ForInput(_ context.Context, _ *admission.VersionedAttributes, _ *admissionv1.AdmissionRequest, _ plugincel.OptionalVariableBindings, _ *corev1.Namespace, budget int64) ([]plugincel.EvaluationResult, int64, error) { //nolint:revive // the signature is the API server's
+func (nothing) ForInput(_ context.Context, _ *admission.VersionedAttributes, _ *admissionv1.AdmissionRequest, _ plugincel.OptionalVariableBindings, _ *corev1.Namespace, budget int64) ([]plugincel.EvaluationResult, int64, error) { //nolint:revive // the interface is the API server's
 	return nil, budget, nil
 }
 
@@ -31,7 +31,7 @@ type outcomeKey struct{}
 type noting struct{ plugincel.ConditionEvaluator }
 
 // ForInput is that of the API server.
-func (n noting) ForInput(ctx context.Context, a *admission.VersionedAttributes, r *admissionv1.AdmissionRequest, v plugincel.OptionalVariableBindings, ns *corev1.Namespace, budget int64) ([]plugincel.EvaluationResult, int64, error) { //nolint:revive // the signature is the API server's
+func (n noting) ForInput(ctx context.Context, a *admission.VersionedAttributes, r *admissionv1.AdmissionRequest, v plugincel.OptionalVariableBindings, ns *corev1.Namespace, budget int64) ([]plugincel.EvaluationResult, int64, error) { //nolint:revive // the interface is the API server's
 	out, left, err := n.ConditionEvaluator.ForInput(ctx, a, r, v, ns, budget)
 	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok {
 		o.passed = err == nil
@@ -50,7 +50,7 @@ type spoken struct {
 }
 
 // ForInput is that of the API server, or nothing where nobody reads it.
-func (s spoken) ForInput(ctx context.Context, a *admission.VersionedAttributes, r *admissionv1.AdmissionRequest, v plugincel.OptionalVariableBindings, ns *corev1.Namespace, budget int64) ([]plugincel.EvaluationResult, int64, error) { //nolint:revive // the signature is the API server's
+func (s spoken) ForInput(ctx context.Context, a *admission.VersionedAttributes, r *admissionv1.AdmissionRequest, v plugincel.OptionalVariableBindings, ns *corev1.Namespace, budget int64) ([]plugincel.EvaluationResult, int64, error) { //nolint:revive // the interface is the API server's
 	// A program ends at the first step over its own limit: one limit more is for those steps.
 	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok && o.passed && budget > int64(s.most+1)*celconfig.PerCallLimit {
 		return nil, budget, nil

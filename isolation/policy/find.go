@@ -260,7 +260,7 @@ func (f *finder) own(ctx context.Context, on *Cluster, q *asked, more func() ext
 		if with == nil {
 			with = more()
 		}
-		all := on.evaluate(with.in(ctx), d.program, q, m, params{}, m.unknown)
+		all := on.evaluate(with.in(ctx), &call{program: d.program, asked: q, match: m, unknown: m.unknown})
 		if len(all) == 0 {
 			continue
 		}

@@ -28,14 +28,15 @@ type question struct {
 
 // evaluate asks a policy about an object that it matches, or remembers what it said. Answers have no action where the binding decides. An answer that
 // is not known stands alone. The result is not to be changed.
-func (c *Cluster) evaluate(ctx context.Context, p *program, q *asked, m match, with params, unknown string) []Verdict { //nolint:revive // all of it is one question
+func (c *Cluster) evaluate(ctx context.Context, v *call) []Verdict {
+	p, q, m := v.program, v.asked, v.match
 	if p.alone {
-		return c.answer(ctx, p, q, m, with, unknown)
+		return c.answer(ctx, v)
 	}
 	id := q.subject().ID
 	key := question{
-		program: p, now: hashOf(q.Object), old: hashOf(q.Old), with: with.hash, namespace: q.attr.GetNamespace(), name: id.Name, user: q.User.User, manager: q.Manager,
-		kind: m.kind, resource: m.resource, unknown: unknown, guessed: q.guessed, stranger: q.Unknown, secret: confidential(q.Object) || confidential(q.Old),
+		program: p, now: hashOf(q.Object), old: hashOf(q.Old), with: v.with.hash, namespace: q.attr.GetNamespace(), name: id.Name, user: q.User.User, manager: q.Manager,
+		kind: m.kind, resource: m.resource, unknown: v.unknown, guessed: q.guessed, stranger: q.Unknown, secret: confidential(q.Object) || confidential(q.Old),
 	}
 	if d := c.definitions[m.kind.GroupKind()]; d != nil {
 		key.definition = d.hash
@@ -53,7 +54,7 @@ func (c *Cluster) evaluate(ctx context.Context, p *program, q *asked, m match, w
 			return list
 		}
 	}
-	out := c.answer(ctx, p, q, m, with, unknown)
+	out := c.answer(ctx, v)
 	if ctx.Err() == nil {
 		c.memo.answers.Store(key, out)
 	}

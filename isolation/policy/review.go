@@ -190,15 +190,24 @@ func (c *Cluster) hook(ctx context.Context, h *hook, q *asked) (out []Verdict) {
 			if unknown == "" {
 				unknown = bm.unknown
 			}
-			out = append(out, c.bound(ctx, h.program, b, q, m, p, unknown)...)
+			out = append(out, c.bound(ctx, b, &call{h.program, q, m, p, unknown})...)
 		}
 	}
 	return out
 }
 
+// call is a question to one policy about an object that it matches.
+type call struct {
+	program *program
+	asked   *asked
+	match   match
+	with    params
+	unknown string // why it is not known whether it matches
+}
+
 // bound asks a policy with parameters, and says what its binding makes of the answers.
-func (c *Cluster) bound(ctx context.Context, p *program, b *binding, q *asked, m match, with params, unknown string) (out []Verdict) { //nolint:revive // all of it is one question
-	for _, a := range c.evaluate(ctx, p, q, m, with, unknown) {
+func (c *Cluster) bound(ctx context.Context, b *binding, v *call) (out []Verdict) {
+	for _, a := range c.evaluate(ctx, v) {
 		a.Binding = b.object
 		if a.Action != "" { // whatever the binding says
 			out = append(out, a)
@@ -213,7 +222,8 @@ func (c *Cluster) bound(ctx context.Context, p *program, b *binding, q *asked, m
 }
 
 // answer is [Cluster.evaluate] without a memory.
-func (c *Cluster) answer(ctx context.Context, p *program, q *asked, m match, with params, unknown string) (out []Verdict) { //nolint:revive // all of it is one question
+func (c *Cluster) answer(ctx context.Context, v *call) (out []Verdict) {
+	p, q, m, with, unknown := v.program, v.asked, v.match, v.with, v.unknown
 	now, fineNow := q.now().versioned(m.kind)
 	old, fineOld := q.old().versioned(m.kind)
 	if unknown == "" {
@@ -227,6 +237,9 @@ func (c *Cluster) answer(ctx context.Context, p *program, q *asked, m match, wit
 	secret := with.secret || confidential(q.Object) || confidential(q.Old)
 	for i := range r.Decisions {
 		d := &r.Decisions[i]
+		if d.Evaluation == validating.EvalError && p.foreign && strings.Contains(d.Message, "cost") {
+			return []Verdict{{Unknown: "the policy is a tenant's, and asking it costs too much"}}
+		}
 		if d.Evaluation == validating.EvalError && (q.now().lacks(d.Message) || q.old().lacks(d.Message)) {
 			return []Verdict{{Unknown: "an expression reads a field that is not in Git and may be on the cluster: " + public(p, i, d, true)}}
 		}
