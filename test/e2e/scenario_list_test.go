@@ -18,7 +18,7 @@ import (
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
-// scenarios are those of the catalogue of isolation, in its order.
+// scenarios are those of the catalogue of isolation, in its order. Their page is docs/reference/scenarios.md.
 func scenarios() []*scenario {
 	return []*scenario{
 		{
