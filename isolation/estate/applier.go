@@ -63,6 +63,9 @@ type Applier struct {
 	ReleaseName, ReleaseNamespace, StorageNamespace, ChartName, ChartVersion string
 	// InstallCRDs and UpgradeCRDs say what becomes of a release's CRDs: Skip, Create or CreateReplace.
 	InstallCRDs, UpgradeCRDs string
+	// Definitions are the CustomResourceDefinitions in the crds/ folders of a release's chart, sorted, also those that another applier brings: they are no
+	// objects of the release then, but it may still replace them.
+	Definitions []string
 	// Objects that it applies; those that it would apply when it is not suspended; Helm's hooks.
 	Objects, Held, Hooks []*Object
 	// Reads are the files and folders of its source that its build asked for.

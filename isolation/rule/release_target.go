@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
@@ -119,7 +120,7 @@ func releaseCRDs(_ *Context, a *estate.Applier) []Found {
 	if p == nil || allowedForCluster(p, object.ID{Group: crdGroup, Kind: crdName}) {
 		return nil
 	}
-	var names []string
+	names := slices.Clone(a.Definitions)
 	for _, list := range [][]*estate.Object{a.Objects, a.Held, a.Hooks} {
 		for _, o := range list {
 			if o.Is(crdGroup, crdName) {
@@ -130,6 +131,8 @@ func releaseCRDs(_ *Context, a *estate.Applier) []Found {
 	if len(names) == 0 {
 		return nil
 	}
+	slices.Sort(names)
+	names = slices.Compact(names)
 	field := "spec.install.crds"
 	if a.InstallCRDs == "Skip" {
 		field = "spec.upgrade.crds"

@@ -149,6 +149,12 @@ func (s *surveyor) applier(c *estate.Cluster, from *render.Applier) {
 		a.ReleaseName, a.ReleaseNamespace, a.StorageNamespace = r.Name, r.Namespace, r.StorageNamespace
 		a.ChartName, a.ChartVersion = r.Chart, r.Version
 		a.InstallCRDs, a.UpgradeCRDs = r.InstallCRDs, r.UpgradeCRDs
+		for id := range r.Extra {
+			if id.Kind == "CustomResourceDefinition" {
+				a.Definitions = append(a.Definitions, id.Name)
+			}
+		}
+		slices.Sort(a.Definitions)
 		for _, o := range r.Hooks {
 			a.Hooks = append(a.Hooks, &estate.Object{Object: o, Cluster: c, Applier: a, Hook: true, File: nowhere})
 		}

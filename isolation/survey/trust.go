@@ -111,9 +111,11 @@ func (s *surveyor) decides(a *estate.Applier) *estate.Tenant {
 	if a.Kind != estate.KustomizationKind || a.Object == nil {
 		return nil
 	}
-	// One that was onboarded by hand from a folder of the hub: it stands in the tenant's namespace, or says so by its label.
+	// One that was onboarded by hand from a folder of the hub: it stands in the tenant's namespace, or says so by its label. Of a tenant with a document, that
+	// must say that the tenant's files are in the hub.
 	for _, p := range a.Target.Compartments {
-		if p.Tenant.Inferred && (p.Owns(a.Namespace) || a.Object.Labels()[tenant.LabelTenant] == p.Tenant.Name) {
+		labelled := a.Object.Labels()[tenant.LabelTenant] == p.Tenant.Name
+		if p.Tenant.Inferred && (labelled || p.Owns(a.Namespace)) || labelled && a.Source.Repository == render.RepositoryName(p.Tenant.Document.Spec.URL()) {
 			return p.Tenant
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fluxcd/pkg/apis/kustomize"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"golang.org/x/tools/txtar"
-	"sigs.k8s.io/yaml"
 
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/isolation/guard"
@@ -19,10 +19,15 @@ import (
 	"github.com/bulkhead-dev/bulkhead/isolation/survey"
 	"github.com/bulkhead-dev/bulkhead/layout"
 	"github.com/bulkhead-dev/bulkhead/render"
+	"github.com/bulkhead-dev/bulkhead/test/lab"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
-const scenarioHost = "https://git.example.com/acme/"
+const (
+	scenarioHost = "https://git.example.com/acme/"
+	// globalKey is the flag of the cluster without guards by which everybody decrypts with the platform's key.
+	globalKey = "--sops-age-secret=sops-age"
+)
 
 // fleetFiles are the repositories of one fleet of a scenario: the hub, the tenant's spoke, and others.
 type fleetFiles struct {
@@ -44,8 +49,8 @@ func (f *fleetFiles) url(repository string) string {
 }
 
 // read takes one fleet out of a scenario's archive. Files are in SIDE/REPOSITORY/PATH; side is bad, good, or both. TENANT stands for the name of the
-// tenant, OTHERFLUX for where the source of the other tenant is. In the hub, open.yaml is what a platform by hand has for the tenant, closed.yaml what
-// one of bulkhead has beside what it generates.
+// tenant, OTHERFLUX for where the source of the other tenant is, TENANTKEY and PLATFORMKEY for their age keys. In the hub, open.yaml is what a platform by
+// hand has for the tenant, closed.yaml what one of bulkhead has beside what it generates, and files in closed/ are in the place of others in that one.
 func (s *scenario) read(t *testing.T, side string, closed, locked bool) *fleetFiles {
 	t.Helper()
 	a, err := txtar.ParseFile("testdata/scenarios/" + s.id + ".txtar")
@@ -61,7 +66,7 @@ func (s *scenario) read(t *testing.T, side string, closed, locked bool) *fleetFi
 	if closed {
 		other = f.name + "-other-flux"
 	}
-	words := strings.NewReplacer("TENANT", f.name, "OTHERFLUX", other)
+	words := strings.NewReplacer("TENANTKEY", scenarioKey(t, "tenant").String(), "PLATFORMKEY", scenarioKey(t, "platform").String(), "TENANT", f.name, "OTHERFLUX", other)
 	for _, file := range a.Files {
 		of, rest, _ := strings.Cut(file.Name, "/")
 		repository, p, _ := strings.Cut(rest, "/")
@@ -71,8 +76,9 @@ func (s *scenario) read(t *testing.T, side string, closed, locked bool) *fleetFi
 		if f.files[repository] == nil {
 			f.files[repository] = map[string]string{}
 		}
-		f.files[repository][p] = words.Replace(string(file.Data))
+		f.files[repository][words.Replace(p)] = words.Replace(string(file.Data))
 	}
+	f.seal(t)
 	f.hub(t)
 	return f
 }
@@ -81,6 +87,13 @@ func (s *scenario) read(t *testing.T, side string, closed, locked bool) *fleetFi
 func (f *fleetFiles) hub(t *testing.T) {
 	t.Helper()
 	hub := f.files["hub"]
+	for p, text := range maps.Clone(hub) {
+		if rest, ok := strings.CutPrefix(p, "closed/"); ok {
+			if delete(hub, p); f.closed {
+				hub[rest] = text
+			}
+		}
+	}
 	hub["fleet/fleet.yaml"] = "apiVersion: bulkhead.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  layout: HubAndSpoke\n" +
 		"  tenantDefaults: {sync: {interval: 1m, sourceInterval: 1m, retryInterval: 2s, timeout: 20s, wait: false}}\n"
 	hub["fleet/clusters/prod.yaml"] = "apiVersion: bulkhead.dev/v1alpha1\nkind: Cluster\nmetadata: {name: prod, labels: {env: prod}}\nspec: {path: clusters/prod, kubernetesVersion: \"1.36\"}\n"
@@ -145,24 +158,26 @@ func (f *fleetFiles) whole(t *testing.T) *tree.Tree {
 	out := maps.Clone(f.files["hub"])
 	const flux = entry + "flux-system/"
 	list := kustomizationOf([]string{"gotk-components.yaml", "gotk-sync.yaml"})
-	if f.locked {
-		patches, err := yaml.Marshal(map[string]any{"patches": guard.Flags()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		list += string(patches)
+	flags := guard.Flags()
+	flags = flags[:len(flags)-1] // the last one is of the cluster's own Kustomization, which here has it
+	if !f.locked {
+		flags = []kustomize.Patch{{
+			Target: &kustomize.Selector{Kind: "Deployment", Name: lab.KustomizeController},
+			Patch:  "- {op: add, path: /spec/template/spec/containers/0/args/-, value: " + globalKey + "}\n",
+		}}
 	}
+	list += marshalled(t, map[string]any{"patches": flags})
 	out[flux+"kustomization.yaml"] = list
 	out[flux+"gotk-components.yaml"] = base["hub/"+flux+"gotk-components.yaml"]
 	out[flux+"gotk-sync.yaml"] = `apiVersion: source.toolkit.fluxcd.io/v1
 kind: GitRepository
-metadata: {name: flux-system, namespace: flux-system}
+metadata: {name: ` + f.name + `-hub, namespace: flux-system}
 spec: {interval: 1m, ref: {branch: main}, url: "` + f.url("hub") + `"}
 ---
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
-metadata: {name: flux-system, namespace: flux-system}
-spec: {interval: 10m, path: ./clusters/prod, prune: true, sourceRef: {kind: GitRepository, name: flux-system}}
+metadata: {name: ` + f.name + `-hub, namespace: flux-system}
+spec: {interval: 10m, path: ./clusters/prod, prune: true, serviceAccountName: kustomize-controller, sourceRef: {kind: GitRepository, name: ` + f.name + `-hub}}
 `
 	out[entry+"kustomization.yaml"] = kustomizationOf(append([]string{"flux-system"}, f.entries...))
 	return tree.FromMap(out)

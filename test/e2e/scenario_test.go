@@ -40,13 +40,15 @@ type scenario struct {
 	title string // set when it is read
 	// findings are the rules that find something in the files, and how often at least.
 	findings map[string]int
+	// latent are rules that find something in what the platform has by hand, though the spoke is benign.
+	latent []string
 	// works is nil when the tenant has got what it wanted, on a cluster without guards; evidence says what that is. nil for a scenario of which only the
 	// findings and the refusal are looked at.
 	works    func(ctx context.Context, c *stageOf) error
 	evidence string
-	// applier is the Kustomization that is refused on the cluster with guards: NAMESPACE/NAME with TENANT in it. says are pieces of what it says.
-	applier string
-	says    []string
+	// appliers are the Kustomizations that are refused on the cluster with guards: NAMESPACE/NAME with TENANT in it. says are pieces of what each says.
+	appliers []string
+	says     []string
 	refusal string
 	// tries are refused by the API server itself, by a rule.
 	tries []try
@@ -94,7 +96,7 @@ func TestScenarios(t *testing.T) {
 			if s.works != nil {
 				t.Run("no guard", func(t *testing.T) { s.open(t, on["bad open"]) })
 			}
-			t.Run("guard", func(t *testing.T) { s.refused(t, on["bad closed"]) })
+			t.Run("guard", func(t *testing.T) { s.refused(t, on) })
 			t.Run("twin", func(t *testing.T) { s.twin(t, on) })
 		})
 		fmt.Fprintf(os.Stderr, "scenario: %s is over after %s\n", s.id, time.Since(start).Round(100*time.Millisecond))
@@ -111,6 +113,16 @@ func newWorld(t *testing.T) *world {
 				t.Fatal(err)
 			}
 		}
+	}
+	key, err := decode(tree.Blob{Data: "{apiVersion: v1, kind: Secret, metadata: {name: sops-age, namespace: flux-system}, stringData: {age.agekey: " + scenarioKey(t, "platform").String() + "}}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Cluster("open").Apply(t.Context(), key[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Cluster("open").Run(t.Context(), lab.KustomizeController, globalKey); err != nil {
+		t.Fatal(err)
 	}
 	if err := w.Serve(t.Context(), "hooks.example.com", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
@@ -228,8 +240,8 @@ func (w *world) deploy(t *testing.T, s *scenario) map[string]*stageOf {
 			}
 			c := &stageOf{world: w, Cluster: w.Cluster(on), files: s.read(t, side, closed, closed || s.lockedOpen)}
 			out[side+" "+cluster] = c
-			if s.works == nil {
-				continue
+			if s.works == nil && side == "bad" {
+				continue // it is for the rules only
 			}
 			if err := c.bootstrap(t.Context()); err != nil {
 				t.Fatal(err)
@@ -281,6 +293,12 @@ func (s *scenario) static(t *testing.T, on map[string]*stageOf) {
 			t.Errorf("%s finds %d, want %d; found:%s", id, n, want, toldOf(bad))
 		}
 	}
+	latent := on["good open"].files.found(t)
+	for _, id := range s.latent {
+		if countOf(latent, id) == 0 {
+			t.Errorf("%s finds nothing while the spoke is benign; found:%s", id, toldOf(latent))
+		}
+	}
 	for _, f := range on["good closed"].files.found(t) {
 		if !f.Unproven && known[f.Rule] {
 			t.Errorf("in the twin:%s", toldOf([]rule.Found{f}))
@@ -318,10 +336,14 @@ func (s *scenario) open(t *testing.T, c *stageOf) {
 }
 
 // refused waits until the cluster with guards refuses, and sees that the tenant has not got what it wants.
-func (s *scenario) refused(t *testing.T, c *stageOf) {
+func (s *scenario) refused(t *testing.T, on map[string]*stageOf) {
 	t.Helper()
-	if s.works != nil {
-		namespace, name, _ := strings.Cut(strings.ReplaceAll(s.applier, "TENANT", c.files.name), "/")
+	c := on["bad closed"]
+	if s.works == nil {
+		c = on["good closed"] // the bad one is nowhere
+	}
+	for _, applier := range s.appliers {
+		namespace, name, _ := strings.Cut(strings.ReplaceAll(applier, "TENANT", c.files.name), "/")
 		err := c.eventually(t, "a refusal", func(ctx context.Context) error {
 			o, err := c.get(ctx, kustomizeAPI, "Kustomization", namespace, name)
 			if err != nil {
@@ -338,22 +360,25 @@ func (s *scenario) refused(t *testing.T, c *stageOf) {
 		if err != nil {
 			t.Errorf("%v\n%s", err, c.conditions(t))
 		}
+	}
+	if s.works != nil {
 		if err := s.works(t.Context(), c); err == nil {
 			t.Errorf("with guards: %s", s.evidence)
 		}
 	}
 	for _, try := range s.tries {
-		c.try(t, try)
+		if err := c.eventually(t, "the API server to refuse", func(ctx context.Context) error { return c.try(ctx, try) }); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
-// try sends an object without keeping it.
-func (c *stageOf) try(t *testing.T, what try) {
-	t.Helper()
+// try sends an object without keeping it, and is nil when a guard refuses it. At first the namespace or the rights may not be there.
+func (c *stageOf) try(ctx context.Context, what try) error {
 	words := strings.NewReplacer("TENANT", c.files.name)
 	objects, err := decode(tree.Blob{Data: words.Replace(what.yaml)})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	namespace, name, _ := strings.Cut(words.Replace(what.user), "/")
 	config := rest.CopyConfig(c.Config)
@@ -362,22 +387,20 @@ func (c *stageOf) try(t *testing.T, what try) {
 	}
 	as, err := client.New(config, client.Options{Scheme: runtime.NewScheme()})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for _, o := range objects {
-		err := as.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(o), client.FieldOwner("try"), client.ForceOwnership, client.DryRunAll)
+		err := as.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), client.FieldOwner("try"), client.ForceOwnership, client.DryRunAll)
 		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "ValidatingAdmissionPolicy 'bulkhead-") || !strings.Contains(err.Error(), what.rule) {
-			t.Errorf("%s %s by %s/%s is not refused by a guard for %s: %v", o.GetKind(), o.GetName(), namespace, name, what.rule, err)
+			return fmt.Errorf("%s %s by %s/%s is not refused by a guard for %s: %w", o.GetKind(), o.GetName(), namespace, name, what.rule, err)
 		}
 	}
+	return nil
 }
 
 // twin waits until the benign twin has what it wants, with guards and without.
 func (s *scenario) twin(t *testing.T, on map[string]*stageOf) {
 	t.Helper()
-	if s.works == nil {
-		return
-	}
 	for _, c := range []*stageOf{on["good open"], on["good closed"]} {
 		err := c.eventually(t, "the twin", func(ctx context.Context) error {
 			if _, err := c.get(ctx, "v1", "ConfigMap", c.files.name+"-prod", "app"); err != nil {
