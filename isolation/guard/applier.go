@@ -35,23 +35,28 @@ func applierChecks() []check {
 			"spec.serviceAccountName names none of the accounts that the platform made for appliers of this namespace",
 		},
 		{
-			[]string{"RMT-001", "RMT-002", "RMT-005"}, "!has(object.spec.kubeConfig)",
+			[]string{"RMT-001", "RMT-002", "RMT-005"},
+			"!has(object.spec.kubeConfig)",
 			"spec.kubeConfig is the platform's: a tenant does not choose its cluster",
 		},
 		{
-			[]string{"REF-002"}, "!has(object.spec.dependsOn) || object.spec.dependsOn.all(d, !has(d.namespace) || d.namespace == request.namespace)",
+			[]string{"REF-002"},
+			"!has(object.spec.dependsOn) || object.spec.dependsOn.all(d, !has(d.namespace) || d.namespace == request.namespace)",
 			"spec.dependsOn names an object of another namespace",
 		},
 		{
-			[]string{"REF-003"}, "!has(object.spec.dependsOn) || object.spec.dependsOn.all(d, !has(d.readyExpr))",
+			[]string{"REF-003"},
+			"!has(object.spec.dependsOn) || object.spec.dependsOn.all(d, !has(d.readyExpr))",
 			"spec.dependsOn has a readyExpr, by which the controller reads for the tenant",
 		},
 		{
-			[]string{"HLM-001", "NSB-001", "NSB-003"}, "!has(object.spec.targetNamespace) || object.spec.targetNamespace in variables.namespaces",
+			[]string{"HLM-001", "NSB-001", "NSB-003"},
+			"!has(object.spec.targetNamespace) || object.spec.targetNamespace in variables.namespaces",
 			"spec.targetNamespace is none of the tenant's namespaces",
 		},
 		{
-			[]string{"OWN-002", "OWN-003"}, "!has(object.spec.commonMetadata) || ((!has(object.spec.commonMetadata.annotations) || object.spec.commonMetadata.annotations.all(k, !k.startsWith(variables.mark))) &&\n" +
+			[]string{"OWN-002", "OWN-003"},
+			"!has(object.spec.commonMetadata) || ((!has(object.spec.commonMetadata.annotations) || object.spec.commonMetadata.annotations.all(k, !k.startsWith(variables.mark))) &&\n" +
 				"(!has(object.spec.commonMetadata.labels) || object.spec.commonMetadata.labels.all(k, !k.startsWith(variables.mark))))",
 			"spec.commonMetadata puts marks for kustomize-controller on what is applied",
 		},
@@ -66,19 +71,23 @@ func (f *facts) kustomizations() policy {
 		checks: append(
 			applierChecks(),
 			check{
-				[]string{"REF-001"}, "!has(object.spec.sourceRef.namespace) || object.spec.sourceRef.namespace == request.namespace",
+				[]string{"REF-001"},
+				"!has(object.spec.sourceRef.namespace) || object.spec.sourceRef.namespace == request.namespace",
 				"spec.sourceRef names a source of another namespace",
 			},
 			check{
-				[]string{"REF-004"}, "!has(object.spec.healthChecks) || object.spec.healthChecks.all(h, !has(h.namespace) || h.namespace in variables.namespaces)",
+				[]string{"REF-004"},
+				"!has(object.spec.healthChecks) || object.spec.healthChecks.all(h, !has(h.namespace) || h.namespace in variables.namespaces)",
 				"spec.healthChecks looks at an object that is not the tenant's",
 			},
 			check{
-				[]string{"SEC-001", "SEC-002"}, "!has(object.spec.decryption) || has(object.spec.decryption.secretRef)",
+				[]string{"SEC-001", "SEC-002"},
+				"!has(object.spec.decryption) || has(object.spec.decryption.secretRef)",
 				"spec.decryption names no key of its own, so that the controller's would be used",
 			},
 			check{
-				[]string{"VAR-001", "VAR-002"}, "!variables.platform || !has(object.spec.postBuild) || !has(object.spec.postBuild.substituteFrom) || object.spec.postBuild.substituteFrom.all(s, s.kind != 'Secret')",
+				[]string{"VAR-001", "VAR-002"},
+				"!variables.platform || !has(object.spec.postBuild) || !has(object.spec.postBuild.substituteFrom) || object.spec.postBuild.substituteFrom.all(s, s.kind != 'Secret')",
 				"spec.postBuild hands a Secret of the platform's namespace to the tenant's files",
 			},
 		),
@@ -93,20 +102,24 @@ func (f *facts) helmReleases() policy {
 		checks: append(
 			applierChecks(),
 			check{
-				[]string{"HLM-002"}, "!has(object.spec.storageNamespace) || object.spec.storageNamespace in variables.namespaces",
+				[]string{"HLM-002"},
+				"!has(object.spec.storageNamespace) || object.spec.storageNamespace in variables.namespaces",
 				"spec.storageNamespace is none of the tenant's namespaces",
 			},
 			check{
-				[]string{"REF-001"}, "(!has(object.spec.chart) || !has(object.spec.chart.spec.sourceRef.namespace) || object.spec.chart.spec.sourceRef.namespace == request.namespace) &&\n" +
+				[]string{"REF-001"},
+				"(!has(object.spec.chart) || !has(object.spec.chart.spec.sourceRef.namespace) || object.spec.chart.spec.sourceRef.namespace == request.namespace) &&\n" +
 					"(!has(object.spec.chartRef) || !has(object.spec.chartRef.namespace) || object.spec.chartRef.namespace == request.namespace)",
 				"the chart is from a source of another namespace",
 			},
 			check{
-				[]string{"HLM-006", "NSB-009"}, "!has(object.spec.install) || !has(object.spec.install.createNamespace) || !object.spec.install.createNamespace",
+				[]string{"HLM-006", "NSB-009"},
+				"!has(object.spec.install) || !has(object.spec.install.createNamespace) || !object.spec.install.createNamespace",
 				"spec.install.createNamespace: namespaces are made by the platform",
 			},
 			check{
-				[]string{"HLM-004"}, "(!has(object.spec.install) || !has(object.spec.install.crds) || object.spec.install.crds == 'Skip') &&\n" +
+				[]string{"HLM-004"},
+				"(!has(object.spec.install) || !has(object.spec.install.crds) || object.spec.install.crds == 'Skip') &&\n" +
 					"(!has(object.spec.upgrade) || !has(object.spec.upgrade.crds) || object.spec.upgrade.crds == 'Skip')",
 				"spec.install.crds or spec.upgrade.crds: CustomResourceDefinitions are the platform's",
 			},
@@ -127,7 +140,8 @@ func (f *facts) otherAppliers() policy {
 		}},
 		namespaces: f.own,
 		checks: []check{{
-			[]string{"CTL-007", "CTL-012", "DEL-001", "NST-001", "OPR-001", "OPR-002", "OPR-003", "OPR-004", "OPR-005"}, "false",
+			[]string{"CTL-007", "CTL-012", "DEL-001", "NST-001", "OPR-001", "OPR-002", "OPR-003", "OPR-004", "OPR-005"},
+			"false",
 			"the kind is the platform's: its controller would act for the tenant",
 		}},
 	}
@@ -148,15 +162,18 @@ func (f *facts) fluxAppliers() policy {
 		},
 		checks: []check{
 			{
-				[]string{"IMP-001", "IMP-003"}, "variables.account != '' || object.spec.sourceRef.name == '" + fluxNamespace + "' || has(object.spec.kubeConfig)",
+				[]string{"IMP-001", "IMP-003"},
+				"variables.account != '' || object.spec.sourceRef.name == '" + fluxNamespace + "' || has(object.spec.kubeConfig)",
 				"spec.serviceAccountName is not set, and the source is not the fleet's own: it would be applied as the controller",
 			},
 			{
-				[]string{"IMP-004", "IMP-006", "IMP-008", "NST-002"}, "variables.named.all(a, a == variables.account) && variables.fed.all(a, a == variables.account)",
+				[]string{"IMP-004", "IMP-006", "IMP-008", "NST-002"},
+				"variables.named.all(a, a == variables.account) && variables.fed.all(a, a == variables.account)",
 				"the Kustomization applies files of a tenant, and spec.serviceAccountName is not that tenant's account",
 			},
 			{
-				[]string{"IMP-006", "REF-001"}, "!has(object.spec.sourceRef.namespace) || !(object.spec.sourceRef.namespace in " + list(f.both()) + ")",
+				[]string{"IMP-006", "REF-001"},
+				"!has(object.spec.sourceRef.namespace) || !(object.spec.sourceRef.namespace in " + list(f.both()) + ")",
 				"spec.sourceRef names a source in a namespace of a tenant",
 			},
 		},
@@ -169,7 +186,8 @@ func (f *facts) fluxHelmReleases() policy {
 		on: typed("helm.toolkit.fluxcd.io", "v2", writes(), "helmreleases"), conditions: specChanged(), namespaces: []string{fluxNamespace},
 		variables: []admissionv1.Variable{{Name: "tenants", Expression: list(f.both())}},
 		checks: []check{{
-			[]string{"IMP-006", "REF-001"}, "(!has(object.spec.chart) || !has(object.spec.chart.spec.sourceRef.namespace) || !(object.spec.chart.spec.sourceRef.namespace in variables.tenants)) &&\n" +
+			[]string{"IMP-006", "REF-001"},
+			"(!has(object.spec.chart) || !has(object.spec.chart.spec.sourceRef.namespace) || !(object.spec.chart.spec.sourceRef.namespace in variables.tenants)) &&\n" +
 				"(!has(object.spec.chartRef) || !has(object.spec.chartRef.namespace) || !(object.spec.chartRef.namespace in variables.tenants))",
 			"the chart is from a source in a namespace of a tenant",
 		}},

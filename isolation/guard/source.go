@@ -31,19 +31,23 @@ func (f *facts) sources() policy {
 		checks: []check{
 			{[]string{"IMG-001", "NST-004", "SEC-005", "SRC-005", "SRC-006"}, within("variables.address"), "spec.url is neither the tenant's repository nor below one of its contract's sourceURLs"},
 			{
-				[]string{"SRC-005"}, "!(has(variables.spec.insecure) && variables.spec.insecure) && !(has(variables.spec.passCredentials) && variables.spec.passCredentials)",
+				[]string{"SRC-005"},
+				"!(has(variables.spec.insecure) && variables.spec.insecure) && !(has(variables.spec.passCredentials) && variables.spec.passCredentials)",
 				"the source would send or fetch over a connection that proves nothing",
 			},
 			{
-				[]string{"SEC-007"}, "!variables.own || !has(variables.spec.provider) || variables.spec.provider == 'generic' || has(variables.spec.serviceAccountName)",
+				[]string{"SEC-007"},
+				"!variables.own || !has(variables.spec.provider) || variables.spec.provider == 'generic' || has(variables.spec.serviceAccountName)",
 				"spec.provider without spec.serviceAccountName: the source would use the cloud identity of the controller",
 			},
 			{
-				[]string{"KUS-004", "NST-004", "SRC-007"}, "!(has(variables.spec.recurseSubmodules) && variables.spec.recurseSubmodules)",
+				[]string{"KUS-004", "NST-004", "SRC-007"},
+				"!(has(variables.spec.recurseSubmodules) && variables.spec.recurseSubmodules)",
 				"spec.recurseSubmodules fetches from addresses that the files decide",
 			},
 			{
-				[]string{"SRC-002"}, "!has(variables.spec.ref) || !has(variables.spec.ref.name) || ['refs/pull/', 'refs/merge-requests/', 'refs/changes/'].all(r, !variables.spec.ref.name.startsWith(r))",
+				[]string{"SRC-002"},
+				"!has(variables.spec.ref) || !has(variables.spec.ref.name) || ['refs/pull/', 'refs/merge-requests/', 'refs/changes/'].all(r, !variables.spec.ref.name.startsWith(r))",
 				"spec.ref.name follows what nobody has merged",
 			},
 		},
@@ -62,7 +66,8 @@ func (f *facts) buckets() policy {
 			{[]string{"NST-004", "SEC-005", "SRC-006"}, within("variables.address"), "spec.endpoint and spec.bucketName are not below one of the contract's sourceURLs"},
 			{[]string{"SRC-005"}, "!has(object.spec.insecure) || !object.spec.insecure", "spec.insecure: the bucket would be read over a connection that proves nothing"},
 			{
-				[]string{"SEC-007"}, "!variables.own || !has(object.spec.provider) || object.spec.provider == 'generic' || has(object.spec.serviceAccountName)",
+				[]string{"SEC-007"},
+				"!variables.own || !has(object.spec.provider) || object.spec.provider == 'generic' || has(object.spec.serviceAccountName)",
 				"spec.provider without spec.serviceAccountName: the source would use the cloud identity of the controller",
 			},
 		},
@@ -93,7 +98,8 @@ func (f *facts) fluxSources() policy {
 			{Name: "address", Expression: "(object.spec.url.endsWith('/') ? object.spec.url : object.spec.url + '/').lowerAscii()"},
 		},
 		checks: []check{{
-			[]string{"IMP-006"}, "object.metadata.name in " + list(keys(f.article)) + " || !(variables.address in " + list(f.repositories) + ")",
+			[]string{"IMP-006"},
+			"object.metadata.name in " + list(keys(f.article)) + " || !(variables.address in " + list(f.repositories) + ")",
 			"spec.url is the repository of a tenant, whose Flux objects have a namespace of their own",
 		}},
 	}
@@ -110,14 +116,16 @@ func (f *facts) images() policy {
 		},
 		checks: []check{
 			{
-				[]string{"IMG-001", "REF-001"}, "(!has(variables.spec.sourceRef) || !has(variables.spec.sourceRef.namespace) || variables.spec.sourceRef.namespace == request.namespace) &&\n" +
+				[]string{"IMG-001", "REF-001"},
+				"(!has(variables.spec.sourceRef) || !has(variables.spec.sourceRef.namespace) || variables.spec.sourceRef.namespace == request.namespace) &&\n" +
 					"(!has(variables.spec.imageRepositoryRef) || !has(variables.spec.imageRepositoryRef.namespace) || variables.spec.imageRepositoryRef.namespace == request.namespace)",
 				"the object refers to another namespace",
 			},
 			{[]string{"IMG-003"}, "!has(variables.spec.git) || !has(variables.spec.git.push) || !has(variables.spec.git.push.refspec)", "spec.git.push.refspec pushes to more than a branch"},
 			{[]string{"REF-007"}, "!has(variables.spec.accessFrom)", "spec.accessFrom lets other namespaces in"},
 			{
-				[]string{"SRC-006"}, "!has(variables.spec.image) || variables.registries.exists(r, (variables.spec.image + '/').startsWith(r))",
+				[]string{"SRC-006"},
+				"!has(variables.spec.image) || variables.registries.exists(r, (variables.spec.image + '/').startsWith(r))",
 				"spec.image is not below one of the contract's registries",
 			},
 		},

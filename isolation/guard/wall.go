@@ -58,14 +58,16 @@ func (f *facts) platformObjects() policy {
 			{[]string{"NST-006", "OWN-002", "RBC-012"}, "request.operation != 'DELETE' || (namespaceObject != null && namespaceObject.status.phase == 'Terminating')", "the object is the platform's, and so is taking it away"},
 			{[]string{"NST-006", "OWN-002", "RBC-012"}, "request.operation != 'CREATE'", "the label says that the object is the platform's, and somebody else makes it"},
 			{
-				[]string{"NST-006", "OWN-002", "RBC-012"}, "variables.now.all(k, k in variables.free || (k in variables.before && variables.before[k] == variables.now[k])) &&\n" +
+				[]string{"NST-006", "OWN-002", "RBC-012"},
+				"variables.now.all(k, k in variables.free || (k in variables.before && variables.before[k] == variables.now[k])) &&\n" +
 					"variables.before.all(k, k in variables.free || k in variables.now) &&\n" +
 					"variables.spec.all(k, k == 'suspend' || (k in variables.specBefore && variables.specBefore[k] == variables.spec[k])) &&\n" +
 					"variables.specBefore.all(k, k == 'suspend' || k in variables.spec)",
 				"the object is the platform's, and somebody else changes it",
 			},
 			{
-				[]string{"NSB-007", "OWN-002", "OWN-003"}, "request.operation != 'UPDATE' || (" + keptKeys("labels", guardKeys()) + " &&\n" + keptKeys("annotations", marks) + ")",
+				[]string{"NSB-007", "OWN-002", "OWN-003"},
+				"request.operation != 'UPDATE' || (" + keptKeys("labels", guardKeys()) + " &&\n" + keptKeys("annotations", marks) + ")",
 				"the object is the platform's, and somebody else changes the labels or marks that guards and Flux go by",
 			},
 		},
@@ -97,11 +99,13 @@ func (f *facts) namespaceObjects() policy {
 			{[]string{"HLM-006", "NSB-006", "NSB-009"}, "request.operation != 'CREATE'", "the namespace is a tenant's, and made by the platform only"},
 			{[]string{"RBC-005", "RBC-012"}, "request.operation != 'DELETE'", "the namespace is a tenant's, and deleted by the platform only"},
 			{
-				[]string{"NSB-006", "NSB-007", "RBC-005", "RBC-012", "WRK-001", "WRK-002"}, "request.operation != 'UPDATE' || (" + keptKeys("labels", guardKeys()) + " &&\n" + keptKeys("annotations", marks) + ")",
+				[]string{"NSB-006", "NSB-007", "RBC-005", "RBC-012", "WRK-001", "WRK-002"},
+				"request.operation != 'UPDATE' || (" + keptKeys("labels", guardKeys()) + " &&\n" + keptKeys("annotations", marks) + ")",
 				"the labels and marks that guards and Flux go by are the platform's",
 			},
 			{
-				[]string{"NSB-006", "NSB-007"}, "request.operation != 'UPDATE' || !variables.tenant || (" + mapOf("object", "labels") + " == " + mapOf("oldObject", "labels") + " &&\n" +
+				[]string{"NSB-006", "NSB-007"},
+				"request.operation != 'UPDATE' || !variables.tenant || (" + mapOf("object", "labels") + " == " + mapOf("oldObject", "labels") + " &&\n" +
 					mapOf("object", "annotations") + " == " + mapOf("oldObject", "annotations") + ")",
 				"a tenant does not label its namespace",
 			},
@@ -118,7 +122,8 @@ func (f *facts) bindings() policy {
 		namespaces: f.both(),
 		variables:  []admissionv1.Variable{f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned)},
 		checks: []check{{
-			[]string{"RBC-004", "RBC-006"}, "!has(object.subjects) || object.subjects.all(s, s.kind == 'ServiceAccount' && (!has(s.namespace) || s.namespace in variables.namespaces))",
+			[]string{"RBC-004", "RBC-006"},
+			"!has(object.subjects) || object.subjects.all(s, s.kind == 'ServiceAccount' && (!has(s.namespace) || s.namespace in variables.namespaces))",
 			"a subject is no account of the tenant",
 		}},
 	}
@@ -133,7 +138,8 @@ func (f *facts) wideBindings() policy {
 		conditions: []admissionv1.MatchCondition{f.notPlatform()}, namespaces: f.both(),
 		variables: []admissionv1.Variable{{Name: "namespaces", Expression: namespaces}},
 		checks: []check{{
-			[]string{"RBC-003", "RBC-004"}, "!has(object.subjects) || object.subjects.all(s,\n" +
+			[]string{"RBC-003", "RBC-004"},
+			"!has(object.subjects) || object.subjects.all(s,\n" +
 				"s.kind == 'ServiceAccount' ? !has(s.namespace) || !(s.namespace in variables.namespaces) :\n" +
 				"variables.namespaces.all(ns, s.name != 'system:serviceaccounts:' + ns && !s.name.startsWith('system:serviceaccount:' + ns + ':')))",
 			"a subject is an account of a tenant",
@@ -154,12 +160,14 @@ func (f *facts) networkPolicies() policy {
 		conditions: append(specChanged(), f.notPlatform()), namespaces: f.own,
 		checks: []check{
 			{
-				[]string{"NET-002"}, "!has(object.spec.ingress) || object.spec.ingress.all(r, has(r.from) && r.from.size() > 0 && " + peers("r.from") + " &&\n" +
+				[]string{"NET-002"},
+				"!has(object.spec.ingress) || object.spec.ingress.all(r, has(r.from) && r.from.size() > 0 && " + peers("r.from") + " &&\n" +
 					"r.from.all(p, !has(p.ipBlock) || !(p.ipBlock.cidr in " + everywhere + ")))",
 				"spec.ingress lets everybody in",
 			},
 			{
-				[]string{"NET-002"}, "!has(object.spec.egress) || object.spec.egress.all(r, has(r.to) && r.to.size() > 0 && " + peers("r.to") + " &&\n" +
+				[]string{"NET-002"},
+				"!has(object.spec.egress) || object.spec.egress.all(r, has(r.to) && r.to.size() > 0 && " + peers("r.to") + " &&\n" +
 					"r.to.all(p, !has(p.ipBlock) || !(p.ipBlock.cidr in " + everywhere + ") || (has(p.ipBlock.except) && p.ipBlock.except.exists(x, x.startsWith('169.254.') || x.startsWith('fe80:')))))",
 				"spec.egress leads to everything, the cluster and its metadata included",
 			},

@@ -57,7 +57,8 @@ func (f *facts) services() policy {
 		checks: []check{
 			{[]string{"NET-006"}, "!has(object.spec.externalIPs) || object.spec.externalIPs.size() == 0", "spec.externalIPs takes over an address for all pods of the cluster"},
 			{
-				[]string{"NET-006"}, "!has(object.spec.externalName) || object.spec.externalName == '' || (object.spec.externalName.contains('.') &&\n" +
+				[]string{"NET-006"},
+				"!has(object.spec.externalName) || object.spec.externalName == '' || (object.spec.externalName.contains('.') &&\n" +
 					inside + ".all(end, !object.spec.externalName.lowerAscii().endsWith(end)))",
 				"spec.externalName is a name inside of the cluster's network",
 			},
@@ -74,7 +75,8 @@ func (f *facts) tokens() policy {
 		namespaces: f.both(),
 		variables:  []admissionv1.Variable{lookup("accounts", "request.namespace", f.accounts)},
 		checks: []check{{
-			[]string{"IMP-005", "SEC-008"}, "has(object.metadata.annotations) && 'kubernetes.io/service-account.name' in object.metadata.annotations &&\n" +
+			[]string{"IMP-005", "SEC-008"},
+			"has(object.metadata.annotations) && 'kubernetes.io/service-account.name' in object.metadata.annotations &&\n" +
 				"object.metadata.annotations['kubernetes.io/service-account.name'] in variables.accounts",
 			"the Secret asks for the token of an account that is not in the contract",
 		}},
@@ -93,7 +95,8 @@ func (f *facts) cloudAccounts() policy {
 		}},
 		variables: []admissionv1.Variable{f.tenantOf(), lookup("identities", "variables.tenant", f.clouds)},
 		checks: []check{{
-			[]string{"SEC-006"}, "!has(object.metadata.annotations) || object.metadata.annotations.all(k, !(k in " + cloudKeys + ") ||\n" +
+			[]string{"SEC-006"},
+			"!has(object.metadata.annotations) || object.metadata.annotations.all(k, !(k in " + cloudKeys + ") ||\n" +
 				"variables.identities.exists(i, object.metadata.annotations[k].matches(i)))",
 			"the account asks for a cloud identity that is not in the contract",
 		}},
@@ -116,12 +119,14 @@ func (f *facts) ingressAnnotations() policy {
 		},
 		checks: []check{
 			{
-				[]string{"NET-005"}, "variables.annotations.all(k, variables.annotations[k] == '' || (!k.matches('[.].*/.*-snippets?$') &&\n" +
+				[]string{"NET-005"},
+				"variables.annotations.all(k, variables.annotations[k] == '' || (!k.matches('[.].*/.*-snippets?$') &&\n" +
 					"!k.matches('[.].*/config-(backend|frontend|global|defaults|proxy|tcp)$')))",
 				"an annotation is a piece of the controller's configuration",
 			},
 			{
-				[]string{"NET-005"}, "variables.annotations.all(k, !k.matches('[.].*/.*-(secret|configmap|set-headers)$') || !variables.annotations[k].contains('/') ||\n" +
+				[]string{"NET-005"},
+				"variables.annotations.all(k, !k.matches('[.].*/.*-(secret|configmap|set-headers)$') || !variables.annotations[k].contains('/') ||\n" +
 					"variables.annotations[k].split('/')[0] in variables.namespaces)",
 				"an annotation lets the controller read from a namespace that is not the tenant's",
 			},
@@ -143,16 +148,19 @@ func (f *facts) crossings() policy {
 		},
 		checks: []check{
 			{
-				[]string{"NET-007"}, "!has(variables.spec.from) || variables.spec.from.all(f, f.namespace " + own + " || variables.spec.to.all(t, has(t.name) && t.name != ''))",
+				[]string{"NET-007"},
+				"!has(variables.spec.from) || variables.spec.from.all(f, f.namespace " + own + " || variables.spec.to.all(t, has(t.name) && t.name != ''))",
 				"the grant lets another namespace refer to everything of a kind",
 			},
 			{
-				[]string{"NET-007"}, "!has(variables.spec.listeners) || variables.spec.listeners.all(l, !has(l.allowedRoutes) || !has(l.allowedRoutes.namespaces) ||\n" +
+				[]string{"NET-007"},
+				"!has(variables.spec.listeners) || variables.spec.listeners.all(l, !has(l.allowedRoutes) || !has(l.allowedRoutes.namespaces) ||\n" +
 					"!has(l.allowedRoutes.namespaces.from) || l.allowedRoutes.namespaces.from != 'All')",
 				"a listener takes routes of every namespace",
 			},
 			{
-				[]string{"NET-007"}, "!has(variables.spec.rules) || variables.spec.rules.all(r,\n" +
+				[]string{"NET-007"},
+				"!has(variables.spec.rules) || variables.spec.rules.all(r,\n" +
 					"(!has(r.backendRefs) || r.backendRefs.all(b, !has(b.namespace) || b.namespace " + own + ")) &&\n" +
 					"(!has(r.filters) || r.filters.all(m, !has(m.requestMirror) || !has(m.requestMirror.backendRef.namespace) || m.requestMirror.backendRef.namespace " + own + ")))",
 				"a rule leads to a Service that is not the tenant's",
@@ -168,7 +176,8 @@ func (f *facts) claims() policy {
 		on: typed("", "v1", writes(), "persistentvolumeclaims"), conditions: specChanged(), namespaces: f.own,
 		variables: []admissionv1.Variable{f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned)},
 		checks: []check{{
-			[]string{"WRK-006"}, "!has(object.spec.dataSourceRef) || !has(object.spec.dataSourceRef.namespace) || object.spec.dataSourceRef.namespace in variables.namespaces",
+			[]string{"WRK-006"},
+			"!has(object.spec.dataSourceRef) || !has(object.spec.dataSourceRef.namespace) || object.spec.dataSourceRef.namespace in variables.namespaces",
 			"spec.dataSourceRef is of a namespace that is not the tenant's",
 		}},
 	}
@@ -181,12 +190,14 @@ func (f *facts) monitors() policy {
 		on:         []admissionv1.NamedRuleWithOperations{on("monitoring.coreos.com", writes(), "servicemonitors", "podmonitors", "probes")},
 		conditions: specChanged(), namespaces: f.own,
 		variables: []admissionv1.Variable{
-			f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned), {Name: "spec", Expression: "dyn(object.spec)"},
+			f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned),
+			{Name: "spec", Expression: "dyn(object.spec)"},
 			{Name: "selectors", Expression: "(has(variables.spec.namespaceSelector) ? [variables.spec.namespaceSelector] : []) +\n" +
 				"(has(variables.spec.targets) && has(variables.spec.targets.ingress) && has(variables.spec.targets.ingress.namespaceSelector) ? [variables.spec.targets.ingress.namespaceSelector] : [])"},
 		},
 		checks: []check{{
-			[]string{"DEL-004"}, "variables.selectors.all(s, (!has(s.any) || !s.any) && (!has(s.matchNames) || s.matchNames.all(n, n in variables.namespaces)))",
+			[]string{"DEL-004"},
+			"variables.selectors.all(s, (!has(s.any) || !s.any) && (!has(s.matchNames) || s.matchNames.all(n, n in variables.namespaces)))",
 			"a namespaceSelector selects namespaces that are not the tenant's",
 		}},
 	}
@@ -202,7 +213,8 @@ func (f *facts) proxyRoutes() policy {
 		conditions: specChanged(), namespaces: f.own,
 		variables: []admissionv1.Variable{f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned), {Name: "spec", Expression: "dyn(object.spec)"}},
 		checks: []check{{
-			[]string{"DEL-004", "NET-007"}, "variables.spec.routes.all(r, !has(r.services) || r.services.all(s, !has(s.namespace) || s.namespace in variables.namespaces))",
+			[]string{"DEL-004", "NET-007"},
+			"variables.spec.routes.all(r, !has(r.services) || r.services.all(s, !has(s.namespace) || s.namespace in variables.namespaces))",
 			"a route leads to a Service that is not the tenant's",
 		}},
 	}
