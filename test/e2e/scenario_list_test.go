@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,10 @@ import (
 )
 
 // scenarios are those of the catalogue of isolation, in its order. Their page is docs/reference/scenarios.md.
-func scenarios() []*scenario {
+func scenarios() []*scenario { return slices.Concat(boundaryScenarios(), guardScenarios(), sharedScenarios()) }
+
+// boundaryScenarios are about what a spoke brings beside what it should.
+func boundaryScenarios() []*scenario {
 	return []*scenario{
 		{
 			id: "A1", findings: map[string]int{"IMP-001": 1, "IMP-006": 1, "NSB-002": 1, "SRC-001": 1},
@@ -87,6 +91,12 @@ func scenarios() []*scenario {
 			appliers: []string{"TENANT-flux/TENANT-prod"}, says: []string{"ValidatingAdmissionPolicy 'bulkhead-namespaces'", "NSB-007"},
 			refusal: "an admission policy refuses the label, though the account may write it; Pod Security then refuses the pod",
 		},
+	}
+}
+
+// guardScenarios are about what holds a tenant in, and about what controllers do for it.
+func guardScenarios() []*scenario {
+	return []*scenario{
 		{
 			id: "A6", findings: map[string]int{"OWN-002": 1, "OWN-004": 1, "RBC-012": 1},
 			refusal: "an admission policy lets nobody but the platform write what has the platform's label",
@@ -136,6 +146,12 @@ func scenarios() []*scenario {
 				{"TENANT-flux/TENANT-prod", "{apiVersion: source.toolkit.fluxcd.io/v1, kind: GitRepository, metadata: {name: fleet, namespace: TENANT-prod}, spec: {interval: 1m, url: 'https://git.example.com/acme/TENANT-hub', secretRef: {name: TENANT-push}}}", "NST-004"},
 			},
 		},
+	}
+}
+
+// sharedScenarios are about what a tenant has in common with others.
+func sharedScenarios() []*scenario {
+	return []*scenario{
 		{
 			id: "A12", findings: map[string]int{"KUS-002": 1, "SRC-008": 1},
 			evidence: "the tenant's namespace has the platform's settings, and another tenant's recipe",
@@ -260,7 +276,7 @@ func (c *stageOf) event(ctx context.Context) error {
 			return err
 		}
 		source.SetAnnotations(map[string]string{"reconcile.fluxcd.io/requestedAt": c.pushed.String()})
-		if err := c.Cluster.Client.Update(ctx, source); err != nil {
+		if err := c.Client.Update(ctx, source); err != nil {
 			return err
 		}
 	}
@@ -275,7 +291,7 @@ func (c *stageOf) holds(ctx context.Context, name, password string) error {
 	}
 	have, _, _ := unstructured.NestedString(o.Object, "data", "password")
 	if want := base64.StdEncoding.EncodeToString([]byte(password)); sha256.Sum256([]byte(have)) != sha256.Sum256([]byte(want)) {
-		return fmt.Errorf("Secret %s has another password", name) //nolint:staticcheck // a kind has a capital
+		return fmt.Errorf("Secret %s has another password", name)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ type scenario struct {
 	// appliers are the Kustomizations that are refused on the cluster with guards: NAMESPACE/NAME with TENANT in it. says are pieces of what each says.
 	appliers []string
 	says     []string
-	refusal string
+	refusal  string
 	// tries are refused by the API server itself, by a rule.
 	tries []try
 	// fine is nil when the benign twin has what it wants.
@@ -444,7 +444,7 @@ func (c *stageOf) get(ctx context.Context, apiVersion, kind, namespace, name str
 	o := &unstructured.Unstructured{}
 	o.SetAPIVersion(apiVersion)
 	o.SetKind(kind)
-	return o, c.Cluster.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, o)
+	return o, c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, o)
 }
 
 // conditions are what the Flux objects of the fleet say.
