@@ -39,6 +39,7 @@ type checkOptions struct {
 	writeBaseline  string // a file; "" for none
 	reports        []string
 	contract       string // a file; "" in the hub
+	guards         bool
 }
 
 func newCheckCmd(s *streams) *cobra.Command {
@@ -73,6 +74,9 @@ rules of the hub, as far as the tenant can know. The hub has the last word.`,
   bulkhead check --contract contract.yaml                         # in a tenant's own repository`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
+			if o.guards {
+				return runGuards(cmd.Context(), &o, s)
+			}
 			return runCheck(cmd.Context(), &o, s)
 		},
 	}
@@ -89,6 +93,7 @@ rules of the hub, as far as the tenant can know. The hub has the last word.`,
 	f.StringVar(&o.writeBaseline, "write-baseline", "", "write what is found to `FILE` if it is not there, else take out what is found no more; its findings are known")
 	f.StringArrayVar(&o.reports, "report", nil, "write the same answer to a file as well, `FORMAT=FILE`; repeatable")
 	f.StringVar(&o.contract, "contract", "", "check the repository of one tenant by the contract in `FILE`, which bulkhead contract export wrote in the hub")
+	f.BoolVar(&o.guards, "guards", false, "check nothing; print what enforces on the clusters what admission can: policies and NetworkPolicies, as YAML")
 	f.Lookup("strict").Usage = "exit 3 when anything is unproven"
 	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(failLevels(), cobra.ShellCompDirectiveNoFileComp))
 	c.Long += "\n\n" + strings.Replace(exitCodes(true, false), "  2 ", "  1  a finding is as bad as --fail-on says, or worse; the output is printed all the same\n  2 ", 1)
