@@ -33,6 +33,7 @@ UPSTREAM = Corpora|CommitPairs|CasesLikeUpstream
 UNRACED = /internal/cli /internal/sops
 ENGINES = /render/artifact /render/chart /render/release /render/resourceset /render/values \
 	/impact /impact/cause /impact/concern /impact/extent /impact/gate /impact/history /impact/risk /impact/review \
+	/isolation/builtin /isolation/contract /isolation/estate /isolation/guard /isolation/permission /isolation/reach /isolation/survey \
 	/layout /layout/adopt /layout/advice /layout/edit /layout/scaffold /layout/shape /tenant \
 	/report/github /report/html /report/junit /report/markdown /report/reporttest /report/sarif /report/text
 
