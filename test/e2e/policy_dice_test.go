@@ -11,7 +11,7 @@ import (
 type objectDice struct{ dice }
 
 // body is an object. What comes after its content is merged into the metadata.
-func body(apiVersion, kind, namespace, name string, content map[string]any, meta ...map[string]any) map[string]any {
+func body(apiVersion, kind, namespace, name string, content map[string]any, meta ...map[string]any) map[string]any { //nolint:revive // the fields of an object, in their order
 	m := map[string]any{"name": name}
 	if namespace != "" {
 		m["namespace"] = namespace

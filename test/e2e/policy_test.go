@@ -277,7 +277,7 @@ func (a *admission) compare(ctx context.Context, t *testing.T, at *attempt) stri
 	case unknown:
 		a.unknown++
 		return ""
-	case err != nil && !(denied && strings.Contains(said, "ValidatingAdmissionPolicy")):
+	case err != nil && (!denied || !strings.Contains(said, "ValidatingAdmissionPolicy")):
 		return fmt.Sprintf("the API server says %v", err)
 	case denied && !slices.Contains(deny, said):
 		return fmt.Sprintf("the API server refuses it: %s\nwe say: %s", said, strings.Join(deny, "\n        "))
@@ -290,8 +290,7 @@ func (a *admission) compare(ctx context.Context, t *testing.T, at *attempt) stri
 		a.warned += min(len(ours), 1)
 		return a.seen(t, at, got)
 	}
-	var status *apierrors.StatusError
-	if !errors.As(err, &status) {
+	if _, ok := errors.AsType[*apierrors.StatusError](err); !ok {
 		return fmt.Sprintf("an error without a status: %v", err)
 	}
 	a.refused++

@@ -20,7 +20,9 @@ import (
 )
 
 // scenarios are those of the catalogue of isolation, in its order. Their page is docs/reference/scenarios.md.
-func scenarios() []*scenario { return slices.Concat(boundaryScenarios(), guardScenarios(), sharedScenarios()) }
+func scenarios() []*scenario {
+	return slices.Concat(boundaryScenarios(), guardScenarios(), sharedScenarios())
+}
 
 // boundaryScenarios are about what a spoke brings beside what it should.
 func boundaryScenarios() []*scenario {
