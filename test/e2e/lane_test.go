@@ -88,7 +88,7 @@ func run(m *testing.M) int {
 	code := m.Run()
 	if code == 0 {
 		if err := seen.close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+			fmt.Fprintln(os.Stderr, "FAIL:", err)
 			return 1
 		}
 	}
