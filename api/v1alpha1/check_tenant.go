@@ -296,6 +296,9 @@ func (r *reader) checkContract(c *Contract) error {
 		{"sourceURLs", c.SourceURLs},
 		{"sopsRecipients", c.SOPSRecipients},
 		{"cloudIdentities", c.CloudIdentities},
+		{"ingressClasses", c.IngressClasses},
+		{"storageClasses", c.StorageClasses},
+		{"priorityClasses", c.PriorityClasses},
 	} {
 		for i, text := range l.list {
 			if at := fmt.Sprintf("spec.contract.%s[%d]", l.field, i); strings.TrimSpace(text) == "" || strings.ContainsFunc(text, control) {
@@ -306,6 +309,11 @@ func (r *reader) checkContract(c *Contract) error {
 	for i, gk := range c.ClusterScoped {
 		if at := fmt.Sprintf("spec.contract.clusterScoped[%d]", i); gk.Kind == "" {
 			return r.errorAt(at, at+".kind is missing", "as in {group: scheduling.k8s.io, kind: PriorityClass}")
+		}
+	}
+	for i, gk := range c.OperatorKinds {
+		if at := fmt.Sprintf("spec.contract.operatorKinds[%d]", i); gk.Kind == "" || gk.Group == "" {
+			return r.errorAt(at, at+" needs a group and a kind", "as in {group: velero.io, kind: Backup}")
 		}
 	}
 	return nil

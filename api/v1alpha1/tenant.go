@@ -246,6 +246,22 @@ type Contract struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	CloudIdentities []string `json:"cloudIdentities,omitempty"`
+	// OperatorKinds are the kinds that it may make though a controller does what they say with rights of its own, such as {group: velero.io, kind: Backup}.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	OperatorKinds []metav1.GroupKind `json:"operatorKinds,omitempty"`
+	// IngressClasses are the classes that its Ingresses and Gateways may name. Unset: any.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	IngressClasses []string `json:"ingressClasses,omitempty"`
+	// StorageClasses are those that its volume claims may name. Unset: any.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	StorageClasses []string `json:"storageClasses,omitempty"`
+	// PriorityClasses are those that its pods may name. Unset: any but those of Kubernetes itself, which begin with system-.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	PriorityClasses []string `json:"priorityClasses,omitempty"`
 }
 
 // Lifecycle says how far a tenant has been taken away.

@@ -87,7 +87,7 @@ func tenantValue(t *estate.Tenant, c *estate.Cluster) any {
 		data, err := json.Marshal(contract)
 		var m map[string]any
 		if err == nil && json.Unmarshal(data, &m) == nil {
-			for _, field := range []string{"hosts", "registries", "sourceURLs", "clusterScoped", "sopsRecipients", "cloudIdentities"} {
+			for _, field := range []string{"hosts", "registries", "sourceURLs", "clusterScoped", "sopsRecipients", "cloudIdentities", "operatorKinds", "ingressClasses", "storageClasses", "priorityClasses"} {
 				if m[field] == nil {
 					m[field] = []any{}
 				}

@@ -19,10 +19,10 @@ func delegatedRules() []Rule {
 			Rule: finding.Rule{
 				ID: "DEL-001", Level: finding.High, Title: "A tenant has a powerful controller work for it",
 				Why:  "Some controllers do what an object says with rights and credentials of their own, not with those of who wrote it: roles that hold the tenant do not hold them.",
-				Hint: "offer tenants a kind of the platform in its place, with the few fields that they may choose",
+				Hint: "offer tenants a kind of the platform in its place, with the few fields that they may choose, or list the kind in operatorKinds of the contract",
 			},
 			Boundary: true, Source: "the API references of the projects",
-			Unless: "the controller is confined to the tenant's namespace and to credentials of the tenant: say so by a waiver",
+			Unless: "the contract has the kind in operatorKinds: the controller is confined to the tenant's namespace and to credentials of the tenant",
 			object: worksForTenant,
 		},
 		{
@@ -63,7 +63,7 @@ func worksForTenant(_ *Context, o *estate.Object) []Found {
 		return nil
 	}
 	d := delegated(o.ID)
-	if d == nil {
+	if d == nil || listed(o) {
 		return nil
 	}
 	return one(Found{Message: fmt.Sprintf("%s %s of tenant %s has %s work for it: look at %s", o.ID.Kind, o.ID.Name, o.Tenant.Name, d.by, d.fields)})

@@ -71,12 +71,12 @@ func entryRules() []Rule {
 	return []Rule{
 		{
 			Rule: finding.Rule{
-				ID: "NET-005", Level: finding.High, Title: "An Ingress configures its controller",
+				ID: "NET-005", Level: finding.High, Title: "An Ingress configures its controller, or is of a class that is not the tenant's",
 				Why:  "The controller serves all tenants. A piece of its configuration, or a Secret of another namespace, in an annotation of one of them reads the requests and the keys of all.",
 				Hint: "remove the annotation, and switch snippets off in the controller",
 			},
 			Boundary: true,
-			Source:   "ingress-nginx v1.14, NGINX Ingress Controller v5, HAProxy ingress v0.15: annotations; CVE-2021-25742",
+			Source:   "ingress-nginx v1.14, NGINX Ingress Controller v5, HAProxy ingress v0.15: annotations; CVE-2021-25742; Gateway API v1.4: gatewayClassName",
 			object:   ingressAnnotations,
 		},
 		{

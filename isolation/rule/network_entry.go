@@ -16,8 +16,8 @@ import (
 
 // ingressAnnotations looks at all annotations of an Ingress: controllers let their prefix be chosen, so it is what follows that tells.
 func ingressAnnotations(_ *Context, o *estate.Object) (out []Found) {
-	if o.Tenant == nil || o.ID.Kind != "Ingress" {
-		return nil
+	if out = ingressClass(o); o.Tenant == nil || o.ID.Kind != "Ingress" {
+		return out
 	}
 	all := o.Annotations()
 	for _, key := range slices.Sorted(maps.Keys(all)) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 )
@@ -38,8 +39,12 @@ func placed(_ *Context, o *estate.Object) (out []Found) {
 	if s := estate.Text(of.spec, "schedulerName"); s != "" && s != "default-scheduler" {
 		add("schedulerName", "asks for another scheduler: %s", legible(s))
 	}
-	if class := estate.Text(of.spec, "priorityClassName"); strings.HasPrefix(class, "system-") {
+	class := estate.Text(of.spec, "priorityClassName")
+	switch {
+	case strings.HasPrefix(class, "system-"):
 		add("priorityClassName", "has the priority %s, which drives out the pods of others", legible(class))
+	case outsideClasses(o, class, func(c *v1alpha1.Contract) []string { return c.PriorityClasses }):
+		add("priorityClassName", "has the priority %s, which is not in the contract of tenant %s", legible(class), o.Tenant.Name)
 	}
 	for i, t := range estate.List(of.spec, "tolerations") {
 		key, operator := estate.Text(t, "key"), estate.Text(t, "operator")
@@ -122,6 +127,12 @@ var inlineDrivers = map[string]bool{"secrets-store.csi.k8s.io": true, "csi.cert-
 func claimFound(o *estate.Object, name, at string, spec any) (out []Found) {
 	if volume := estate.Text(spec, "volumeName"); volume != "" {
 		out = append(out, volumeFound(o, name, at+".volumeName", volume)...)
+	}
+	if class := estate.Text(spec, "storageClassName"); outsideClasses(o, class, func(c *v1alpha1.Contract) []string { return c.StorageClasses }) {
+		out = append(out, Found{
+			Level: finding.Medium, Field: at + ".storageClassName", Hint: "name a class of storageClasses of the contract",
+			Message: fmt.Sprintf("%s asks for storage of class %s, which is not in the contract of tenant %s", brief(o), legible(class), o.Tenant.Name),
+		})
 	}
 	p := o.Compartment()
 	for _, field := range []string{"dataSourceRef", "dataSource"} {
