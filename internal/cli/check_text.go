@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	mostFindings = 20 // shown without --all
+	mostFindings = 24 // shown without --all
+	mostOfRule   = 4  // of these
 	mostSteps    = 6  // of one finding
 	mostUnproven = 12
 	mostNamed    = 3  // clusters of a row of the table that are named
@@ -38,14 +39,6 @@ type row struct {
 	reasons      int
 }
 
-// wordOf a verdict, as people read it.
-func wordOf(v verdict.State) string {
-	if v == verdict.Waived {
-		return "violated (waived)"
-	}
-	return string(v)
-}
-
 // rows are the verdicts, equal ones of a tenant as one, the worst of each tenant first; and then the platform, if something is found of it.
 func rows(r *verdict.Report) (out []row, clusters map[row][]string) {
 	clusters = map[row][]string{}
@@ -57,7 +50,7 @@ func rows(r *verdict.Report) (out []row, clusters map[row][]string) {
 	}
 	for i := range r.Verdicts {
 		v := &r.Verdicts[i]
-		add(row{v.Tenant, wordOf(v.State), v.State, v.Open, len(v.Reasons)}, v.Cluster)
+		add(row{v.Tenant, v.Words(), v.State, v.Open, len(v.Reasons)}, v.Cluster)
 	}
 	slices.SortStableFunc(out, func(a, b row) int {
 		if c := strings.Compare(a.tenant, b.tenant); c != 0 {
@@ -140,43 +133,97 @@ func (s *streams) verdicts(d *CheckDocument) {
 	})
 }
 
-// findings writes what was found, the worst first; those that fail nothing only when all are wanted.
+// findings writes what was found, by rule, the worst first; those that fail nothing only when all are wanted.
 func (s *streams) findings(d *CheckDocument, o *checkOptions) {
-	shown, known, waived := 0, 0, 0
-	left, told := 0, ""
-	for i := range d.Findings {
-		f := &d.Findings[i]
-		switch {
-		case o.all:
-		case !f.Open():
-			waived++
-			continue
-		case f.Known:
-			known++
-			continue
-		case shown == mostFindings:
-			left++
-			continue
-		}
-		shown++
-		hint := f.Hint
-		if told == f.Rule+hint { // said already, just above
-			hint = ""
-		}
-		told = f.Rule + f.Hint
-		s.finding(f, hint, o.all, d.clusters)
+	groups, left := groupsOf(d, o)
+	titles := map[string]string{}
+	for _, r := range checkRules() {
+		titles[r.ID] = r.Title
+	}
+	for _, g := range groups {
+		s.group(g, titles[g.rule], o.all, d.clusters)
 	}
 	var parts []string
 	for _, p := range []struct {
 		n    int
 		text string
-	}{{left, " more"}, {known, " known by the baseline"}, {waived, " waived"}} {
+	}{{left.more, " more"}, {left.known, " known by the baseline"}, {left.waived, " waived"}} {
 		if p.n > 0 {
 			parts = append(parts, phrase.Count(p.n, "finding")+p.text)
 		}
 	}
 	if len(parts) > 0 {
 		s.printf("\n%s: --all shows all\n", strings.Join(parts, ", "))
+	}
+}
+
+// group is the findings of a rule that are of one level.
+type group struct {
+	rule  string
+	level finding.Level
+	list  []*verdict.Finding // that are shown
+	all   int
+}
+
+// leftOut counts findings that are not shown.
+type leftOut struct{ more, known, waived int }
+
+// groupsOf are the findings by rule. A rule that speaks often does not hide the others: of each only some are shown.
+func groupsOf(d *CheckDocument, o *checkOptions) (out []*group, left leftOut) {
+	shown := 0
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		switch {
+		case o.all:
+		case !f.Open():
+			left.waived++
+			continue
+		case f.Known:
+			left.known++
+			continue
+		}
+		g := &group{rule: f.Rule, level: f.At()}
+		if n := len(out); n > 0 && out[n-1].rule == g.rule && out[n-1].level == g.level {
+			g = out[n-1]
+		} else if !o.all && shown >= mostFindings {
+			left.more++
+			continue
+		} else {
+			out = append(out, g)
+		}
+		g.all++
+		if !o.all && (len(g.list) == mostOfRule || shown >= mostFindings) {
+			left.more++
+			continue
+		}
+		g.list = append(g.list, f)
+		shown++
+	}
+	return out, left
+}
+
+// group writes the findings of a rule: what the rule is about once, and a hint that several share after the last of them.
+func (s *streams) group(g *group, title string, all bool, clusters int) {
+	head := s.look(lookOfLevel(g.level), fmt.Sprintf("%-8s", g.level)) + "  " + s.look(term.Bold, harmless(g.rule))
+	if title != "" {
+		head += "  " + title
+	}
+	if g.all > 1 {
+		head += fmt.Sprintf("  (%d)", g.all)
+	}
+	s.printf("\n%s\n", head)
+	first, rest := checkIndent, checkIndent
+	if g.all > 1 {
+		first, rest = checkIndent+"- ", checkIndent+"  "
+	}
+	for i, f := range g.list {
+		s.finding(f, first, rest, all, clusters)
+		if next := i + 1; f.Hint != "" && (next == len(g.list) || g.list[next].Hint != f.Hint) {
+			s.para(checkIndent+"hint: ", checkIndent+"      ", f.Hint)
+		}
+	}
+	if n := g.all - len(g.list); n > 0 {
+		s.printf("%sand %d more\n", checkIndent, n)
 	}
 }
 
@@ -194,41 +241,35 @@ func lookOfLevel(l finding.Level) term.Code {
 	return term.Cyan
 }
 
-func (s *streams) finding(f *verdict.Finding, hint string, all bool, clusters int) {
-	head := s.look(lookOfLevel(f.At()), fmt.Sprintf("%-8s", f.At())) + "  " + s.look(term.Bold, harmless(f.Rule))
-	if f.Object != nil {
-		head += "  " + harmless(f.Object.String())
-	}
+// finding writes one finding: first and rest are what its first line and the others begin with.
+func (s *streams) finding(f *verdict.Finding, first, rest string, all bool, clusters int) {
+	text := f.Message
 	if len(f.Clusters) > 0 {
-		head += "  " + harmless(phrase.Where(f.Clusters, clusters))
+		text += ", " + phrase.Where(f.Clusters, clusters)
 	}
 	switch {
 	case !f.Open():
-		head += "  (waived)"
+		text += " (waived)"
 	case f.Known:
-		head += "  (known)"
+		text += " (known)"
 	}
-	s.printf("\n%s\n", head)
-	s.para(checkIndent, checkIndent, f.Message)
+	s.para(first, rest, text)
 	if at := atOf(f.File, f.Line, f.Field); at != "" {
-		s.para(checkIndent, checkIndent, at)
+		s.para(rest, rest, at)
 	}
 	for i, step := range f.Steps {
 		if i == mostSteps && !all && len(f.Steps) > mostSteps+1 {
-			s.printf("%s  and %d more steps; --all shows them\n", checkIndent, len(f.Steps)-mostSteps)
+			s.printf("%s  and %d more steps; --all shows them\n", rest, len(f.Steps)-mostSteps)
 			break
 		}
 		text := step.Message
 		if at := atOf(step.File, step.Line, ""); at != "" {
 			text += " (" + at + ")"
 		}
-		s.para(checkIndent+"  "+strconv.Itoa(i+1)+". ", checkIndent+"     ", text)
+		s.para(rest+"  "+strconv.Itoa(i+1)+". ", rest+"     ", text)
 	}
 	if w := f.Waived; w != nil {
-		s.para(checkIndent, checkIndent, fmt.Sprintf("accepted until %s by %s: %s (waiver %s)", w.Expires, w.Approver, w.Reason, w.Name))
-	}
-	if hint != "" {
-		s.para(checkIndent+"hint: ", checkIndent+"      ", hint)
+		s.para(rest, rest, fmt.Sprintf("accepted until %s by %s: %s (waiver %s)", w.Expires, w.Approver, w.Reason, w.Name))
 	}
 }
 
@@ -243,30 +284,54 @@ func atOf(file string, line int, field string) string {
 	return file + field
 }
 
-// unproven writes what is not known, by rule and hint.
+// unproven writes what is not known. What several rules lack is said once.
 func (s *streams) unproven(d *CheckDocument, o *checkOptions) {
 	if len(d.Unproven) == 0 {
 		return
 	}
 	s.printf("\n%s\n", s.look(term.Yellow, "unproven"))
-	for i := range d.Unproven {
-		if i == mostUnproven && !o.all && len(d.Unproven) > mostUnproven+1 {
-			s.printf("  and %d more: --all shows all\n", len(d.Unproven)-mostUnproven)
+	list := lacking(d.Unproven)
+	for i, u := range list {
+		if i == mostUnproven && !o.all && len(list) > mostUnproven+1 {
+			s.printf("  and %d more: --all shows all\n", len(list)-mostUnproven)
 			return
 		}
-		u := &d.Unproven[i]
 		text, first := u.Message, "  "
-		if u.Rule != "" {
-			first += harmless(u.Rule) + "  "
+		if u.rules != "" {
+			first += harmless(u.rules) + "  "
 		}
 		if len(u.Clusters) > 0 {
 			text += ", " + phrase.Where(u.Clusters, d.clusters)
 		}
 		s.para(first, "    ", text)
-		if next := i + 1; u.Hint != "" && (next == len(d.Unproven) || d.Unproven[next].Hint != u.Hint || d.Unproven[next].Rule != u.Rule) {
+		if next := i + 1; u.Hint != "" && (next == len(list) || list[next].Hint != u.Hint) {
 			s.para("    hint: ", "          ", u.Hint)
 		}
 	}
+}
+
+// lack is what rules lack to decide.
+type lack struct {
+	*verdict.Open
+	rules string
+}
+
+// lacking are the reasons, those that differ in the rule alone as one.
+func lacking(open []verdict.Open) (out []*lack) {
+	at := map[string]*lack{}
+	for i := range open {
+		u := &open[i]
+		key := strings.Join([]string{u.Message, u.Hint, u.Concern, strings.Join(u.Clusters, ",")}, "\x00")
+		if known := at[key]; known != nil {
+			if !slices.Contains(strings.Split(known.rules, ", "), u.Rule) {
+				known.rules += ", " + u.Rule
+			}
+			continue
+		}
+		at[key] = &lack{u, u.Rule}
+		out = append(out, at[key])
+	}
+	return out
 }
 
 // gone tells which entries of the baseline are found no more.
@@ -293,11 +358,11 @@ func (s *streams) gone(d *CheckDocument) {
 
 // sum is the closing line, and what no verdict covers.
 func (s *streams) sum(d *CheckDocument) {
-	states, tenants, levels := map[verdict.State]int{}, map[string]bool{}, map[finding.Level]int{}
+	states, tenants, levels := map[string]int{}, map[string]bool{}, map[finding.Level]int{}
 	clusters := map[string]bool{}
 	for i := range d.Verdicts {
 		v := &d.Verdicts[i]
-		states[v.State]++
+		states[v.Words()]++
 		tenants[v.Tenant], clusters[v.Cluster] = true, true
 	}
 	open := 0
@@ -308,9 +373,9 @@ func (s *streams) sum(d *CheckDocument) {
 		}
 	}
 	var parts []string
-	for _, st := range verdict.States() {
-		if n := states[st]; n > 0 {
-			parts = append(parts, strconv.Itoa(n)+" "+wordOf(st))
+	for _, words := range verdict.Words() {
+		if n := states[words]; n > 0 {
+			parts = append(parts, strconv.Itoa(n)+" "+words)
 		}
 	}
 	text := phrase.Count(len(d.Clusters), "cluster")

@@ -61,7 +61,7 @@ func nestedRules() []Rule {
 				Hint: "bring what is missing: map the source with --source, vendor the chart, supply the variables",
 			},
 			Boundary: true,
-			Unless:   "The applier acts as an account whose rights end at the tenant's namespaces: then it cannot matter what it applies.",
+			Unless:   "The applier acts as an account whose rights end at the tenant's namespaces: whatever it applies stays there, and the verdict is proven (by rights). What its files say of hosts, registries and the like is then not looked at.",
 			Static:   "it is about what is not there",
 			Source:   "what the renderer says that it does not know",
 			cluster:  unproven,

@@ -18,7 +18,7 @@ const gapRule = "NST-005"
 // Of is the report of an estate: found is what the rules said, and findings what became of it: each part accepted, known, or neither.
 func Of(e *estate.Estate, found []rule.Found, findings []Finding) *Report {
 	b := &builder{
-		estate: e, boundary: map[string]bool{}, reasons: map[place][]Reason{}, counted: map[place][]*Finding{}, open: map[openKey]*Open{},
+		estate: e, boundary: map[string]bool{}, reasons: map[place][]Reason{}, counted: map[place][]*Finding{}, unseen: map[place]int{}, open: map[openKey]*Open{},
 		out: &Report{Clusters: []string{}, Verdicts: []Verdict{}, Findings: append([]Finding{}, findings...), Unproven: []Open{}},
 	}
 	for _, r := range rule.Rules() {
@@ -53,6 +53,7 @@ type builder struct {
 	out      *Report
 	reasons  map[place][]Reason
 	counted  map[place][]*Finding
+	unseen   map[place]int
 	open     map[openKey]*Open
 }
 
@@ -121,6 +122,9 @@ func (b *builder) unknown(found []rule.Found) {
 				told[spoken{cluster: cluster, id: *f.ID}] = true
 			}
 		}
+		if f.Rule == gapRule && !f.Unproven && tenant != "" {
+			b.unseen[place{tenant, cluster}]++
+		}
 		if f.Unproven {
 			b.add(tenant, cluster, Reason{Rule: f.Rule, Message: oneLine(f.Message), Hint: oneLine(f.Hint), Object: f.ID})
 		}
@@ -183,7 +187,7 @@ func (b *builder) verdicts() {
 }
 
 func (b *builder) verdict(p *estate.Compartment) {
-	v := Verdict{Tenant: p.Tenant.Name, Cluster: p.Cluster.Name, Inferred: p.Tenant.Inferred, Reasons: []Reason{}}
+	v := Verdict{Tenant: p.Tenant.Name, Cluster: p.Cluster.Name, Inferred: p.Tenant.Inferred, Unseen: b.unseen[place{p.Tenant.Name, p.Cluster.Name}], Reasons: []Reason{}}
 	violated, waived := false, false
 	for _, at := range (place{v.Tenant, v.Cluster}).each() {
 		v.Reasons = append(v.Reasons, b.reasons[at]...)

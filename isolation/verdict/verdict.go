@@ -67,8 +67,29 @@ type Verdict struct {
 	Open Levels `json:"open"`
 	// Waived is the number of such findings that are accepted.
 	Waived int `json:"waived"`
+	// Unseen is the number of the tenant's appliers there whose files could not be looked at, while their account bounds them to its namespaces.
+	Unseen int `json:"unseen"`
 	// Reasons why it is not proven, beside findings; sorted.
 	Reasons []Reason `json:"reasons"`
+}
+
+// byRights is said of a proof that rests on the rights of accounts alone.
+const byRights = "proven (by rights)"
+
+// Words are the verdict as people read it: one of [Words]. A proof that knows the rights of the tenant's accounts and not its files is called so.
+func (v *Verdict) Words() string {
+	switch {
+	case v.State == Waived:
+		return "violated (waived)"
+	case v.State == Proven && v.Unseen > 0:
+		return byRights
+	}
+	return string(v.State)
+}
+
+// Words are all that [Verdict.Words] may say, worst first.
+func Words() []string {
+	return []string{string(Violated), "violated (waived)", string(Unproven), byRights, string(Proven)}
 }
 
 // Reason is one thing that is not known.

@@ -56,7 +56,7 @@ func report(e *estate.Estate, list []rule.Found, waived bool) *verdict.Report {
 func show(r *verdict.Report) string {
 	var b strings.Builder
 	for _, v := range r.Verdicts {
-		fmt.Fprintf(&b, "%s %s %s %v %d", v.Tenant, v.Cluster, v.State, v.Open, v.Waived)
+		fmt.Fprintf(&b, "%s %s %s %v %d", v.Tenant, v.Cluster, v.Words(), v.Open, v.Waived)
 		for _, why := range v.Reasons {
 			fmt.Fprintf(&b, " [%s: %s]", why.Rule, why.Message)
 		}
@@ -118,7 +118,7 @@ XXX-001 high platform on a
 XXX-001 high tenant/auth on a
 IMP-001 low tenant/auth on a
 `},
-		"accepted is not proven": {e, []rule.Found{found(e, "IMP-001", finding.Critical, "auth", "a"), found(e, "XXX-001", finding.Critical, "billing", "a")}, true, `auth a waived {0 0 0 0 0} 1
+		"accepted is not proven": {e, []rule.Found{found(e, "IMP-001", finding.Critical, "auth", "a"), found(e, "XXX-001", finding.Critical, "billing", "a")}, true, `auth a violated (waived) {0 0 0 0 0} 1
 auth b proven {0 0 0 0 0} 0
 billing a proven {0 0 0 0 0} 1
 billing b proven {0 0 0 0 0} 0
@@ -163,7 +163,7 @@ billing b proven {0 0 0 0 0} 0
 `},
 		"a gap that a rule speaks of": {spoken, []rule.Found{{Rule: "NST-005", Level: finding.Info, Message: "it is bounded", ID: &object.ID{Group: "helm.toolkit.fluxcd.io", Kind: "HelmRelease", Namespace: "x", Name: "billing"}, Tenant: spoken.Tenants[1], Cluster: spoken.Clusters[0]}}, false, `auth a proven {0 0 0 0 0} 0
 auth b proven {0 0 0 0 0} 0
-billing a proven {0 0 0 0 1} 0
+billing a proven (by rights) {0 0 0 0 1} 0
 billing b proven {0 0 0 0 0} 0
 NST-005 info tenant/billing on a
 `},

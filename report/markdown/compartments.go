@@ -47,14 +47,14 @@ func Compartments(w io.Writer, r *verdict.Report, about Check) error {
 
 // checkTitle says how many of the compartments are in which state.
 func checkTitle(r *verdict.Report, about Check) section {
-	states := map[verdict.State]int{}
+	states := map[string]int{}
 	for i := range r.Verdicts {
-		states[r.Verdicts[i].State]++
+		states[r.Verdicts[i].Words()]++
 	}
 	var parts []string
-	for _, s := range verdict.States() {
-		if n := states[s]; n > 0 {
-			parts = append(parts, thousands(n)+" "+string(s))
+	for _, words := range verdict.Words() {
+		if n := states[words]; n > 0 {
+			parts = append(parts, thousands(n)+" "+words)
 		}
 	}
 	title := "no tenant is known"
@@ -73,7 +73,7 @@ func verdictTable(r *verdict.Report) section {
 				continue
 			}
 			sign := map[verdict.State]string{verdict.Violated: "🛑 ", verdict.Waived: "⚠️ ", verdict.Unproven: "❔ ", verdict.Proven: "✅ "}[v.State]
-			text := fmt.Sprintf("| %s | %s | %s%s | %d | %d | %d | %d | %d |\n", code(v.Tenant), code(v.Cluster), sign, v.State, v.Open.Critical, v.Open.High, v.Open.Medium, v.Open.Low, len(v.Reasons))
+			text := fmt.Sprintf("| %s | %s | %s%s | %d | %d | %d | %d | %d |\n", code(v.Tenant), code(v.Cluster), sign, v.Words(), v.Open.Critical, v.Open.High, v.Open.Medium, v.Open.Low, len(v.Reasons))
 			s.blocks = append(s.blocks, plain(rankMatrix, "row", text))
 		}
 	}
