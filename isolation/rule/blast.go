@@ -40,8 +40,8 @@ func blastRules() []Rule {
 				Why:  "The version floats: whoever publishes the next one changes production, and no review sees it.",
 				Hint: "pin the version or the digest, and let automation propose the next one by a pull request",
 			},
-			Unless: "The cluster is none of production.",
-			Source: "source-controller v1.9.5: spec.ref; helm-controller v1.6.4: spec.chart.spec.version", object: floats,
+			Unless: "The cluster is none of production. What HLM-007 says of releases, SRC-001 of sources and WRK-004 of tenants' images is not said again.",
+			Source: "source-controller v1.9.5: spec.ref; Kubernetes v1.36: an image without a tag is latest", object: floats,
 		},
 	}...)
 }
@@ -132,18 +132,20 @@ func tooLarge(_ *Context, a *estate.Applier) (out []Found) {
 	return out
 }
 
-func floats(_ *Context, o *estate.Object) []Found {
+func floats(x *Context, o *estate.Object) []Found {
 	if !o.Cluster.Production {
 		return nil
 	}
 	switch {
 	case o.Is("source.toolkit.fluxcd.io", "OCIRepository"):
-		return floatingArtifact(o)
-	case o.Is("helm.toolkit.fluxcd.io", estate.HelmReleaseKind):
-		return chartFloats(o, "chart", "spec")
+		if !fed(x, o) {
+			return floatingArtifact(o)
+		}
 	case o.Is("source.toolkit.fluxcd.io", "HelmChart"):
-		return chartFloats(o)
-	case makesPods(o):
+		if !fed(x, o) {
+			return chartFloats(o)
+		}
+	case o.Tenant == nil && makesPods(o):
 		for _, image := range imagesBelow(o.Body().Map(), 0) {
 			tag := strings.TrimPrefix(strings.TrimPrefix(image, bare(image)), ":")
 			if !strings.Contains(image, "@") && (tag == "" || tag == "latest") && !strings.Contains(image, "$") {
@@ -152,6 +154,17 @@ func floats(_ *Context, o *estate.Object) []Found {
 		}
 	}
 	return nil
+}
+
+// fed reports whether an applier takes its files from a source, of which then another rule tells.
+func fed(x *Context, o *estate.Object) bool {
+	return once(x, "sources of appliers on "+o.Cluster.Name, func() map[*estate.Object]bool {
+		out := map[*estate.Object]bool{}
+		for _, s := range fedSources(x, o.Cluster) {
+			out[s.object] = true
+		}
+		return out
+	})[o]
 }
 
 func floatingArtifact(o *estate.Object) []Found {
@@ -168,18 +181,15 @@ func floatingArtifact(o *estate.Object) []Found {
 }
 
 // chartFloats looks at the version of a chart of a Helm repository; in other sources the files are what they are.
-func chartFloats(o *estate.Object, fields ...string) []Found {
-	fields = append([]string{"spec"}, fields...)
-	at := func(more ...string) string { return o.Text(append(slices.Clone(fields), more...)...) }
-	version := at("version")
-	if at("sourceRef", "kind") != "HelmRepository" || !versionFloats(version) {
+func chartFloats(o *estate.Object) []Found {
+	version := o.Text("spec", "version")
+	if o.Text("spec", "sourceRef", "kind") != "HelmRepository" || !versionFloats(version) {
 		return nil
 	}
-	name := at("chart")
 	if version == "" {
 		version = "*"
 	}
-	return one(Found{Message: fmt.Sprintf("%s follows every version of chart %s in %q", o.ID, phrase.Clip(name, 100), phrase.Clip(version, 60)), Field: strings.Join(fields, ".") + ".version"})
+	return one(Found{Message: fmt.Sprintf("%s follows every version of chart %s in %q", o.ID, phrase.Clip(o.Text("spec", "chart"), 100), phrase.Clip(version, 60)), Field: "spec.version"})
 }
 
 // versionFloats says whether a version of a chart is a range.

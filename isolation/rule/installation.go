@@ -161,7 +161,10 @@ func notShown(c *estate.Cluster, names ...string) []Found {
 	if len(missing) < len(names) || len(missing) == 0 {
 		return nil
 	}
-	return one(Found{Message: fmt.Sprintf("Git does not show how %s is started", strings.Join(missing, " or ")), Unproven: true})
+	return one(Found{
+		Message: fmt.Sprintf("Git does not show how %s is started", strings.Join(missing, " or ")), Unproven: true,
+		Hint: "commit the manifests of Flux where the cluster starts: flux bootstrap does, and flux install --export writes them",
+	})
 }
 
 func crossNamespace(_ *Context, c *estate.Cluster) []Found {

@@ -36,7 +36,7 @@ func sharedBase(x *Context) (out []Found) {
 			continue
 		}
 		var what []string
-		worst, line := finding.Medium, 0
+		worst, line, whole := finding.Medium, 0, true
 		for _, m := range manifestsOf(x, file) {
 			for _, p := range promotes(m) {
 				if overlaid(x, production, others, &p) || overlaid(x, others, production, &p) {
@@ -51,16 +51,26 @@ func sharedBase(x *Context) (out []Found) {
 				if !slices.Contains(what, p.what) {
 					what = append(what, p.what)
 				}
+				whole = whole && wholes[p.kind]
 			}
 		}
 		if len(what) > 0 {
+			hint := ""
+			if whole {
+				hint = "give production another tag of the repository, or each environment a file of its own: a role or a definition has no field that an overlay could hold back"
+			}
 			out = append(out, Found{
-				Level: worst, File: file, Line: line,
+				Level: worst, Hint: hint, File: file, Line: line,
 				Message: fmt.Sprintf("%s gives %s to %s and to %s in one step", file, phrase.List(what, 3), phrase.List(clusterNames(targets(production)), 3), phrase.List(clusterNames(targets(others)), 3)),
 			})
 		}
 	}
 	return out
+}
+
+// wholes are kinds that are promoted as a whole.
+var wholes = map[string]bool{ //nolint:gochecknoglobals // a constant table
+	"Role": true, "ClusterRole": true, "RoleBinding": true, "ClusterRoleBinding": true, "CustomResourceDefinition": true,
 }
 
 // sides are the appliers on clusters of production, and on those of another environment. A cluster of which nothing is known is neither.

@@ -24,7 +24,7 @@ func provenanceRules() []Rule {
 				Why:  "Whoever pushes to the branch, or moves the tag, changes production a minute later, and nothing says which commit was meant.",
 				Hint: "follow a tag, a range of versions with spec.verify, or a digest",
 			},
-			Unless: "it is the hub itself, whose branch is reviewed; sources of the platform's are high",
+			Unless: "it is the hub itself, whose branch is reviewed. Sources of the platform's are high; a tenant's own, as its document has it, changes that compartment alone, and is low",
 			Static: "whether a cluster is production is not known to its API server",
 			Source: sourceController + " spec.ref", cluster: movingSources,
 		},

@@ -60,8 +60,11 @@ func movingSources(x *Context, c *estate.Cluster) (out []Found) {
 			Object: s.object, Cluster: c, Tenant: s.applier.Tenant, Field: "spec.ref",
 			Message: fmt.Sprintf("%s, which feeds %s in production, follows %s", s.object.ID, s.applier, follows),
 		}
-		if s.applier.Tenant == nil {
+		switch tenant := s.applier.Tenant; {
+		case tenant == nil:
 			found.Level = finding.High
+		case !tenant.Inferred: // its document says so, and who pushes to it changes that compartment alone
+			found.Level = finding.Low
 		}
 		out = append(out, found)
 	}
