@@ -166,17 +166,13 @@ func contentOf(x *Context, c *estate.Cluster, kind, namespace, name string) *est
 }
 
 func mixes(x *Context, o *estate.Object) (out []Found) {
-	if !o.Is(generatorGroup, "ArtifactGenerator") {
+	if !o.Generator() {
 		return nil
 	}
 	c := o.Cluster
 	var owners []*estate.Tenant
-	for _, s := range estate.List(o.At("spec"), "sources") {
-		ns := estate.Text(s, "namespace")
-		if ns == "" {
-			ns = o.ID.Namespace
-		}
-		if t := contentOf(x, c, estate.Text(s, "kind"), ns, estate.Text(s, "name")); !slices.Contains(owners, t) {
+	for _, id := range o.Reads() {
+		if t := contentOf(x, c, id.Kind, id.Namespace, id.Name); !slices.Contains(owners, t) {
 			owners = append(owners, t)
 		}
 	}
@@ -192,11 +188,6 @@ func mixes(x *Context, o *estate.Object) (out []Found) {
 		}
 		out = append(out, Found{Field: "spec.sources", Tenant: least, Message: fmt.Sprintf("%s makes one artifact of files of tenant %s and of %s", short(o.ID), least.Name, other)})
 	}
-	for _, a := range c.Homed {
-		if a.Tenant == nil && a.Source.Kind == "ExternalArtifact" && a.Source.Namespace == o.ID.Namespace && makes(o, a.Source.Name) {
-			out = append(out, Found{Field: "spec.artifacts", Tenant: least, Message: fmt.Sprintf("%s of the platform applies what %s makes of files of tenant %s", a, short(o.ID), least.Name)})
-		}
-	}
 	if o.Tenant == nil && o.Text("spec", "pathPattern") != "" {
 		out = append(out, Found{
 			Level: finding.Medium, Field: "spec.pathPattern", Tenant: least,
@@ -204,13 +195,4 @@ func mixes(x *Context, o *estate.Object) (out []Found) {
 		})
 	}
 	return out
-}
-
-// makes reports whether a generator makes an artifact of that name; of a name with a capture, whether it begins so.
-func makes(o *estate.Object, name string) bool {
-	return slices.ContainsFunc(estate.List(o.At("spec"), "artifacts"), func(a map[string]any) bool {
-		have := estate.Text(a, "name")
-		prefix, _, captured := strings.Cut(have, "{")
-		return have == name || captured && strings.HasPrefix(name, prefix)
-	})
 }

@@ -108,6 +108,11 @@ func (s *surveyor) decides(a *estate.Applier) *estate.Tenant {
 	if t := s.known.urls[a.Source.Repository]; t != nil && !a.Own {
 		return t
 	}
+	for _, o := range a.Home.MadeOf(object.ID{Group: "source.toolkit.fluxcd.io", Kind: a.Source.Kind, Namespace: a.Source.Namespace, Name: a.Source.Name}) {
+		if t := cmp.Or(o.Tenant, s.known.urls[render.RepositoryName(o.Text("spec", "url"))]); t != nil { // who writes one of the sources writes what is made of them
+			return t
+		}
+	}
 	if a.Kind != estate.KustomizationKind || a.Object == nil {
 		return nil
 	}
