@@ -229,6 +229,13 @@ func (c *Cluster) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.lab.opts.images {
+		more, err := readManifests(os.DirFS(c.lab.programs["cluster"]), imageCRDs)
+		if err != nil {
+			return err
+		}
+		objects = append(objects, more...)
+	}
 	more, err := readManifests(manifests, "manifests")
 	if err != nil {
 		return err

@@ -22,20 +22,24 @@ const FluxNamespace = "flux-system"
 
 // The controllers of Flux.
 const (
-	SourceController       = "source-controller"
-	KustomizeController    = "kustomize-controller"
-	HelmController         = "helm-controller"
-	NotificationController = "notification-controller"
+	SourceController          = "source-controller"
+	KustomizeController       = "kustomize-controller"
+	HelmController            = "helm-controller"
+	NotificationController    = "notification-controller"
+	ImageReflectorController  = "image-reflector-controller"
+	ImageAutomationController = "image-automation-controller"
 )
 
 // fluxControllers are all of them; each has its place in the order of the ports.
 func fluxControllers() []string {
-	return []string{SourceController, KustomizeController, HelmController, NotificationController}
+	return []string{
+		SourceController, KustomizeController, HelmController, NotificationController, ImageReflectorController, ImageAutomationController,
+	}
 }
 
 // Ports of the controllers, at the address of their cluster.
 const (
-	portMetrics   = 8080 // and the three after it, in the order of fluxControllers
+	portMetrics   = 8080 // and the five after it, in the order of fluxControllers
 	portHealth    = 9440 // the same
 	portArtifacts = 9090 // source-controller
 	portEvents    = 9093 // notification-controller
@@ -45,7 +49,8 @@ const (
 // controllers of this lab.
 func (c *Cluster) controllers() []string {
 	return slices.DeleteFunc(fluxControllers(), func(name string) bool {
-		return name == HelmController && !c.lab.opts.helm || name == NotificationController && !c.lab.opts.notifications
+		return name == HelmController && !c.lab.opts.helm || name == NotificationController && !c.lab.opts.notifications ||
+			(name == ImageReflectorController || name == ImageAutomationController) && !c.lab.opts.images
 	})
 }
 
@@ -65,8 +70,15 @@ func (c *Cluster) args(controller string) (args []string, health string, err err
 	if controller == NotificationController {
 		return append(args, fmt.Sprintf("--events-addr=%s:%d", c.ip, portEvents), fmt.Sprintf("--receiverAddr=%s:%d", c.ip, portReceiver)), health, nil
 	}
-	args = append(args, "--events-addr="+events, "--min-retry-delay=2s", "--max-retry-delay=10s",
-		"--requeue-dependency=500ms", "--interval-jitter-percentage=0", "--kube-api-qps=500", "--kube-api-burst=1000")
+	args = append(args, "--events-addr="+events, "--min-retry-delay=2s", "--max-retry-delay=10s", "--kube-api-qps=500", "--kube-api-burst=1000")
+	switch controller {
+	case ImageReflectorController:
+		tags := filepath.Join(c.dir, "tags")
+		return append(args, "--requeue-dependency=500ms", "--storage-path="+tags), health, os.MkdirAll(tags, 0o700)
+	case ImageAutomationController:
+		return args, health, nil
+	}
+	args = append(args, "--requeue-dependency=500ms", "--interval-jitter-percentage=0")
 	switch controller {
 	case SourceController:
 		storage := filepath.Join(c.dir, "storage")

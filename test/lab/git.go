@@ -29,7 +29,8 @@ import (
 )
 
 // Git is a Git server for every host there is, over HTTP, HTTPS and SSH: Git's own
-// http-backend, upload-pack and receive-pack. It takes any credential.
+// http-backend, upload-pack and receive-pack. It takes any credential, but where [Git.Protect]
+// says otherwise.
 type Git struct {
 	lab  *Lab
 	root string // HOST/PATH.git
@@ -39,10 +40,11 @@ type Git struct {
 	hostKey gossh.Signer
 	mu      sync.Mutex
 	ssh     map[string]net.Listener // by host, since SSH does not say which one it means
+	pushers map[string]pusher       // by folder
 }
 
 func (l *Lab) startGit(ctx context.Context) error {
-	g := &Git{lab: l, root: filepath.Join(l.Dir, "git"), ssh: map[string]net.Listener{}}
+	g := &Git{lab: l, root: filepath.Join(l.Dir, "git"), ssh: map[string]net.Listener{}, pushers: map[string]pusher{}}
 	core, err := exec.CommandContext(ctx, "git", "--exec-path").Output()
 	if err != nil {
 		return fmt.Errorf("start the Git server: %w: is git installed?", err)
@@ -127,6 +129,9 @@ func (g *Git) handler(backend string, said *log.Logger) http.Handler {
 			http.NotFound(w, r)
 			return
 		}
+		if g.refuses(w, r, dir) {
+			return
+		}
 		r = r.Clone(r.Context())
 		r.URL.Path = "/" + filepath.Base(dir) + m[2]
 		(&cgi.Handler{
@@ -168,6 +173,10 @@ func (g *Git) serveSSH(host string, s ssh.Session) {
 	dir, err := g.folder(host, command[1])
 	if err != nil {
 		_, _ = fmt.Fprintln(s.Stderr(), "lab:", err)
+		return
+	}
+	if _, protected := g.pusher(dir); protected && command[0] == "git-receive-pack" {
+		_, _ = fmt.Fprintln(s.Stderr(), "lab: nobody pushes here over SSH")
 		return
 	}
 	cmd := exec.CommandContext(s.Context(), "git", strings.TrimPrefix(command[0], "git-"), dir) //nolint:gosec // one of two services

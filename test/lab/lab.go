@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,7 @@ type Options struct {
 	bare          []string
 	helm          bool
 	notifications bool
+	images        bool
 	workloads     bool
 	with          []string // parts beyond the clusters
 	flags         map[string][]string
@@ -52,6 +54,10 @@ func WithHelm() Option { return func(o *Options) { o.helm = true } }
 // WithNotifications starts notification-controller, and the others send it their events.
 func WithNotifications() Option { return func(o *Options) { o.notifications = true } }
 
+// WithImages starts image-reflector-controller and image-automation-controller, and brings
+// their kinds.
+func WithImages() Option { return func(o *Options) { o.images = true } }
+
 // WithWorkloads starts all of kube-controller-manager, the scheduler and kwok with one
 // node, so Deployments and Jobs become ready. Without it there are the controllers that
 // namespaces, service accounts, owner references and aggregated roles need.
@@ -69,7 +75,9 @@ func Lockdown() Option {
 		o.flags[KustomizeController] = append(o.flags[KustomizeController],
 			"--no-cross-namespace-refs=true", "--no-remote-bases=true", "--default-service-account=default")
 		o.flags[HelmController] = append(o.flags[HelmController], "--no-cross-namespace-refs=true", "--default-service-account=default")
-		o.flags[NotificationController] = append(o.flags[NotificationController], "--no-cross-namespace-refs=true")
+		for _, name := range []string{NotificationController, ImageReflectorController, ImageAutomationController} {
+			o.flags[name] = append(o.flags[name], "--no-cross-namespace-refs=true")
+		}
 	}
 }
 
@@ -86,9 +94,10 @@ type Lab struct {
 	Dir      string // of this lab; it is removed at the end
 	Network  *Network
 	Git      *Git
-	Registry string // host and port of the OCI registry, over plain HTTP
-	Forge    *Forge // nil without WithForge
-	S3       *S3    // nil without WithS3
+	Registry string       // host and port of the OCI registry, over plain HTTP
+	OCI      http.Handler // what is behind Registry, for [Lab.Serve]
+	Forge    *Forge       // nil without WithForge
+	S3       *S3          // nil without WithS3
 
 	opts     Options
 	prefix   string // 127.x.y
@@ -294,7 +303,8 @@ func (l *Lab) startRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := httptest.NewUnstartedServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	l.OCI = registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewUnstartedServer(l.OCI)
 	_ = server.Listener.Close()
 	server.Listener = listener
 	server.Start()

@@ -17,6 +17,10 @@ type Part struct {
 	copies [][2]string
 }
 
+// imageCRDs is the folder of the kinds that a cluster has with [WithImages] only: a fleet
+// without its controllers is not to find them.
+const imageCRDs = "crds-images"
+
 // clusterPart is Kubernetes, etcd and Flux. The five Kubernetes programs are one binary,
 // since they share nearly all of their code.
 func clusterPart() Part {
@@ -27,6 +31,7 @@ func clusterPart() Part {
 			"./cmd/kubelab", "sigs.k8s.io/kwok/cmd/kwok",
 			"github.com/fluxcd/source-controller", "github.com/fluxcd/kustomize-controller",
 			"github.com/fluxcd/helm-controller", "github.com/fluxcd/notification-controller",
+			"github.com/fluxcd/image-reflector-controller", "github.com/fluxcd/image-automation-controller",
 		},
 		links: map[string][]string{"kubelab": {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}},
 		copies: [][2]string{
@@ -34,6 +39,8 @@ func clusterPart() Part {
 			{"github.com/fluxcd/kustomize-controller:config/crd/bases/*.yaml", "crds"},
 			{"github.com/fluxcd/helm-controller:config/crd/bases/*.yaml", "crds"},
 			{"github.com/fluxcd/notification-controller:config/crd/bases/*.yaml", "crds"},
+			{"github.com/fluxcd/image-reflector-controller:config/crd/bases/*.yaml", imageCRDs},
+			{"github.com/fluxcd/image-automation-controller:config/crd/bases/*.yaml", imageCRDs},
 			{"sigs.k8s.io/kwok:kustomize/stage/node/fast/node-initialize.yaml", "stages"},
 			{"sigs.k8s.io/kwok:kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml", "stages"},
 			{"sigs.k8s.io/kwok:kustomize/stage/pod/fast/pod-ready.yaml", "stages"},

@@ -21,6 +21,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/storage/memory"
 
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -34,9 +35,15 @@ func (g *Git) Push(ctx context.Context, rawURL, ref string, files map[string]tre
 	if err != nil {
 		return "", err
 	}
-	return push(ctx, web, ref, files, git.PushOptions{
-		CABundle: g.lab.pki.ca(), ProxyOptions: transport.ProxyOptions{URL: g.lab.Network.Proxy()},
-	})
+	o := git.PushOptions{CABundle: g.lab.pki.ca(), ProxyOptions: transport.ProxyOptions{URL: g.lab.Network.Proxy()}}
+	dir, err := g.dir(rawURL)
+	if err != nil {
+		return "", err
+	}
+	if p, protected := g.pusher(dir); protected {
+		o.Auth = &githttp.BasicAuth{Username: p.user, Password: p.password}
+	}
+	return push(ctx, web, ref, files, o)
 }
 
 // push makes one commit of the files and pushes it to a repository.
@@ -77,11 +84,7 @@ func writeCommit(store storer.EncodedObjectStorer, files map[string]tree.Blob) (
 
 // Remove deletes a repository.
 func (g *Git) Remove(rawURL string) error {
-	host, repository, err := split(rawURL)
-	if err != nil {
-		return err
-	}
-	dir, err := g.folder(host, repository)
+	dir, err := g.dir(rawURL)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@
 package lab
 
 import (
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -47,5 +49,15 @@ func TestVersions(t *testing.T) {
 	}
 	if got, want := version(t, cluster, "github.com/fluxcd/kustomize-controller"), version(t, product, "github.com/fluxcd/kustomize-controller/api"); got != want {
 		t.Errorf("the lab runs kustomize-controller %s, the product names %s", got, want)
+	}
+	page, err := os.ReadFile(filepath.Join(product, "docs", "explain", "fidelity.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range fluxControllers() {
+		row := regexp.MustCompile(`(?m)^\|[^|\n]*\b` + name + `\b[^|\n]*\| ` + regexp.QuoteMeta(version(t, cluster, "github.com/fluxcd/"+name)[1:]) + ` \|$`)
+		if !row.Match(page) {
+			t.Errorf("docs/explain/fidelity.md has no row with the version of %s: %s", name, row)
+		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 const usage = `usage: lab build [--forge --s3]
-       lab up [--helm --notifications --workloads --forge --s3 --lockdown] [NAME...]`
+       lab up [--helm --notifications --images --workloads --forge --s3 --lockdown] [NAME...]`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	opts := []lab.Option{lab.Progress(os.Stderr)}
 	for name, opt := range map[string]func() lab.Option{
-		"helm": lab.WithHelm, "notifications": lab.WithNotifications, "workloads": lab.WithWorkloads, "lockdown": lab.Lockdown,
+		"helm": lab.WithHelm, "notifications": lab.WithNotifications, "images": lab.WithImages, "workloads": lab.WithWorkloads, "lockdown": lab.Lockdown,
 	} {
 		flags.BoolFunc(name, "", func(string) error { opts = append(opts, opt()); return nil })
 	}
