@@ -9,7 +9,7 @@ import (
 // Flags are the flags of Flux's controllers that the policies build on, as patches of the manifests that "flux bootstrap" writes: of the kustomization
 // file in flux-system. They need Flux 2.7.
 //
-// Source: Flux's guides "Multi-tenancy lockdown" and "Workload identity"; kustomize-controller v1.9.5, helm-controller v1.6.4, source-controller v1.9.5.
+// Source: Flux's guides "Multi-tenancy lockdown" and "Workload identity"; kustomize-controller v1.9.5, helm-controller v1.6.4, source-controller v1.9.5, image-reflector-controller and image-automation-controller v1.2.4.
 func Flags() []kustomize.Patch {
 	return []kustomize.Patch{
 		flags("(kustomize-controller|helm-controller|notification-controller|image-reflector-controller|image-automation-controller|source-watcher)", "--no-cross-namespace-refs=true"),
