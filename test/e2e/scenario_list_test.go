@@ -13,7 +13,11 @@ import (
 	"strings"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/bulkhead-dev/bulkhead/test/lab"
 	"github.com/bulkhead-dev/bulkhead/tree"
@@ -143,9 +147,17 @@ func guardScenarios() []*scenario {
 		},
 		{
 			id: "A11", findings: map[string]int{"SEC-005": 1, "IMG-001": 1, "NST-004": 1},
-			refusal: "an admission policy refuses the source, which is not in the contract; the lab has no image automation, so that the push itself is not shown",
+			before:   imaged,
+			evidence: "the tenant's automation has pushed a commit to the branch main of the fleet's repository, with another image in a file of the platform",
+			works:    func(_ context.Context, c *stageOf) error { return c.automated("hub", "main", entry+"extra.yaml") },
+			appliers: []string{"TENANT-flux/TENANT-prod"}, says: []string{"ValidatingAdmissionPolicy 'bulkhead-sources'", "NST-004"},
+			refusal: "an admission policy refuses the source, which is not in the contract",
+			fine: func(_ context.Context, c *stageOf) error {
+				return c.automated("spoke", "images", "deploy/prod/app.yaml")
+			},
 			tries: []try{
 				{"TENANT-flux/TENANT-prod", "{apiVersion: source.toolkit.fluxcd.io/v1, kind: GitRepository, metadata: {name: fleet, namespace: TENANT-prod}, spec: {interval: 1m, url: 'https://git.example.com/acme/TENANT-hub', secretRef: {name: TENANT-push}}}", "NST-004"},
+				{"TENANT-flux/TENANT-prod", "{apiVersion: image.toolkit.fluxcd.io/v1, kind: ImageUpdateAutomation, metadata: {name: fleet, namespace: TENANT-prod}, spec: {interval: 30m, sourceRef: {kind: GitRepository, name: TENANT-hub, namespace: flux-system}, git: {commit: {author: {email: bot@example.com}}}}}", "IMG-001"},
 			},
 		},
 	}
@@ -211,6 +223,23 @@ func (c *stageOf) rules(ctx context.Context, account string) error {
 		err = fmt.Errorf("%s may not do everything", account)
 	}
 	return err
+}
+
+// may asks the API server what an account may do.
+func (c *stageOf) may(ctx context.Context, account, verb, group, resource string) (bool, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(authorizationv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+		return false, err
+	}
+	typed, err := client.New(c.Config, client.Options{Scheme: scheme})
+	if err != nil {
+		return false, err
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: "system:serviceaccount:" + account, ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource},
+	}}
+	err = typed.Create(ctx, review)
+	return review.Status.Allowed, err
 }
 
 func stolen(ctx context.Context, c *stageOf) error {

@@ -14,8 +14,7 @@ import (
 	"testing"
 	"time"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -52,6 +51,8 @@ type scenario struct {
 	refusal  string
 	// tries are refused by the API server itself, by a rule.
 	tries []try
+	// before is done before the repositories are there; nil for nothing.
+	before func(ctx context.Context, c *stageOf) error
 	// fine is nil when the benign twin has what it wants.
 	fine func(ctx context.Context, c *stageOf) error
 	// lockedOpen is true when the cluster without guards has all flags of the lockdown.
@@ -106,13 +107,13 @@ func TestScenarios(t *testing.T) {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{heard: map[string]int{}}
-	w.Lab = lab.Start(t, lab.Clusters("open", "closed"), lab.WithHelm(), lab.WithNotifications())
+	w.Lab = lab.Start(t, lab.Clusters("open", "closed"), lab.WithHelm(), lab.WithNotifications(), lab.WithImages())
+	var locked errgroup.Group
 	for controller, flags := range lockdown(t) {
-		if w.Cluster("closed").Flux(controller) != nil {
-			if err := w.Cluster("closed").Run(t.Context(), controller, flags...); err != nil {
-				t.Fatal(err)
-			}
-		}
+		locked.Go(func() error { return w.Cluster("closed").Run(t.Context(), controller, flags...) })
+	}
+	if err := locked.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	key, err := decode(tree.Blob{Data: "{apiVersion: v1, kind: Secret, metadata: {name: sops-age, namespace: flux-system}, stringData: {age.agekey: " + scenarioKey(t, "platform").String() + "}}"})
 	if err != nil {
@@ -122,6 +123,9 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	if err := w.Cluster("open").Run(t.Context(), lab.KustomizeController, globalKey); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Serve(t.Context(), "registry.example.com", w.OCI); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Serve(t.Context(), "hooks.example.com", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -143,7 +147,9 @@ func lockdown(t *testing.T) map[string][]string {
 		if err := kyaml.Unmarshal([]byte(p.Patch), &ops); err != nil {
 			t.Fatal(err)
 		}
-		for _, controller := range []string{lab.SourceController, lab.KustomizeController, lab.HelmController, lab.NotificationController} {
+		for _, controller := range []string{
+			lab.SourceController, lab.KustomizeController, lab.HelmController, lab.NotificationController, lab.ImageReflectorController, lab.ImageAutomationController,
+		} {
 			for _, op := range ops {
 				if p.Target.Kind == "Deployment" && slices.Contains(strings.Split(strings.Trim(p.Target.Name, "()"), "|"), controller) {
 					out[controller] = append(out[controller], op.Value)
@@ -242,6 +248,11 @@ func (w *world) deploy(t *testing.T, s *scenario) map[string]*stageOf {
 			out[side+" "+cluster] = c
 			if s.works == nil && side == "bad" {
 				continue // it is for the rules only
+			}
+			if s.before != nil {
+				if err := s.before(t.Context(), c); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := c.bootstrap(t.Context()); err != nil {
 				t.Fatal(err)
@@ -451,7 +462,14 @@ func (c *stageOf) get(ctx context.Context, apiVersion, kind, namespace, name str
 func (c *stageOf) conditions(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	for _, of := range [][2]string{{sourceAPI, "GitRepository"}, {kustomizeAPI, "Kustomization"}, {"helm.toolkit.fluxcd.io/v2", "HelmRelease"}} {
+	for _, of := range [][2]string{
+		{sourceAPI, "GitRepository"},
+		{kustomizeAPI, "Kustomization"},
+		{"helm.toolkit.fluxcd.io/v2", "HelmRelease"},
+		{imageAPI, "ImageRepository"},
+		{imageAPI, "ImagePolicy"},
+		{imageAPI, "ImageUpdateAutomation"},
+	} {
 		all, err := list(t.Context(), c.Cluster, of[0], of[1])
 		if err != nil {
 			return err.Error()
@@ -465,21 +483,4 @@ func (c *stageOf) conditions(t *testing.T) string {
 		}
 	}
 	return b.String()
-}
-
-// may asks the API server what an account may do.
-func (c *stageOf) may(ctx context.Context, account, verb, group, resource string) (bool, error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(authorizationv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
-		return false, err
-	}
-	typed, err := client.New(c.Config, client.Options{Scheme: scheme})
-	if err != nil {
-		return false, err
-	}
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: "system:serviceaccount:" + account, ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource},
-	}}
-	err = typed.Create(ctx, review)
-	return review.Status.Allowed, err
 }
