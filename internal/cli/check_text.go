@@ -96,7 +96,7 @@ func placesOf(clusters []string) []string {
 func (s *streams) verdicts(d *CheckDocument) {
 	all, clusters := rows(&d.Report)
 	if len(d.Verdicts) == 0 {
-		s.para("", "", "No tenant is known here, so there is no boundary to prove: a tenant is what has a Tenant document under fleet/, the label of flux create tenant, or a repository of its own.")
+		s.para("", "", "No tenant is known here, so there is no boundary to prove: a tenant is what has a Tenant document under fleet/, or a repository of its own that Flux applies; the label of flux create tenant alone names nobody.")
 		if len(all) == 0 {
 			return
 		}
