@@ -234,7 +234,11 @@ func (v *evaluator) facts(spec *kustomizev1.KustomizationSpec) {
 	if a.DeletionPolicy = spec.DeletionPolicy; a.DeletionPolicy == "" {
 		a.DeletionPolicy = kustomizev1.DeletionPolicyMirrorPrune
 	}
-	if a.ServiceAccountName = spec.ServiceAccountName; a.ServiceAccountName == "" {
+	a.ServiceAccountName = spec.ServiceAccountName
+	if e := v.out.node.entry; a.ServiceAccountName == "" && e != nil && e.instance != nil {
+		a.ServiceAccountName = e.instance.account()
+	}
+	if a.ServiceAccountName == "" {
 		a.ServiceAccountName = v.profile.DefaultServiceAccount
 	}
 	for _, d := range spec.DependsOn {

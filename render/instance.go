@@ -44,6 +44,16 @@ var flagInPatch = regexp.MustCompile(`(?m)value:\s*["']?(--[A-Za-z-]+(?:=[^"'\s]
 // maxPattern bounds the regular expressions of a FluxInstance, in bytes.
 const maxPattern = 1000
 
+// account is the one that Flux Operator puts on the sync of a cluster that is locked down; "" for none.
+//
+// Source: Flux Operator, the multitenant profile of internal/builder/profiles.go.
+func (i *instance) account() string {
+	if on, _ := at(i.spec, "cluster", "multitenant").(bool); on {
+		return kustomizeController
+	}
+	return ""
+}
+
 // profile reads version and flags from the distribution, the multitenancy
 // switches and the patches of the controllers.
 func (i *instance) profile() Profile {
