@@ -2,6 +2,7 @@ package estate
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -139,6 +140,9 @@ func (c *Cluster) Resource(group, kind string) string {
 	c.indexed()
 	if d, ok := c.scopes[schema.GroupKind{Group: group, Kind: kind}]; ok && d.plural != "" {
 		return d.plural
+	}
+	if lower := strings.ToLower(kind); strings.HasSuffix(lower, "way") { // of Gateway the guess makes "gatewaies"
+		return lower + "s"
 	}
 	plural, _ := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Group: group, Version: "v1", Kind: kind})
 	return plural.Resource
