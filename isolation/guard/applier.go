@@ -50,12 +50,12 @@ func applierChecks() []check {
 			"spec.dependsOn has a readyExpr, by which the controller reads for the tenant",
 		},
 		{
-			[]string{"HLM-001", "NSB-001", "NSB-003"},
+			[]string{"HLM-001", "NSB-003"},
 			"!has(object.spec.targetNamespace) || object.spec.targetNamespace in variables.namespaces",
 			"spec.targetNamespace is none of the tenant's namespaces",
 		},
 		{
-			[]string{"OWN-002", "OWN-003"},
+			[]string{"OWN-002"},
 			"!has(object.spec.commonMetadata) || ((!has(object.spec.commonMetadata.annotations) || object.spec.commonMetadata.annotations.all(k, !k.startsWith(variables.mark))) &&\n" +
 				"(!has(object.spec.commonMetadata.labels) || object.spec.commonMetadata.labels.all(k, !k.startsWith(variables.mark))))",
 			"spec.commonMetadata puts marks for kustomize-controller on what is applied",

@@ -66,7 +66,7 @@ func (f *facts) platformObjects() policy {
 				"the object is the platform's, and somebody else changes it",
 			},
 			{
-				[]string{"NSB-007", "OWN-002", "OWN-003"},
+				[]string{"NSB-007", "OWN-002"},
 				"request.operation != 'UPDATE' || (" + keptKeys("labels", guardKeys()) + " &&\n" + keptKeys("annotations", marks) + ")",
 				"the object is the platform's, and somebody else changes the labels or marks that guards and Flux go by",
 			},
@@ -99,7 +99,7 @@ func (f *facts) namespaceObjects() policy {
 			{[]string{"HLM-006", "NSB-006", "NSB-009"}, "request.operation != 'CREATE'", "the namespace is a tenant's, and made by the platform only"},
 			{[]string{"RBC-005", "RBC-012"}, "request.operation != 'DELETE'", "the namespace is a tenant's, and deleted by the platform only"},
 			{
-				[]string{"NSB-006", "NSB-007", "RBC-005", "RBC-012", "WRK-001", "WRK-002"},
+				[]string{"NSB-006", "NSB-007", "RBC-005", "RBC-012"},
 				"request.operation != 'UPDATE' || (" + keptKeys("labels", guardKeys()) + " &&\n" + keptKeys("annotations", marks) + ")",
 				"the labels and marks that guards and Flux go by are the platform's",
 			},
@@ -150,9 +150,9 @@ func (f *facts) wideBindings() policy {
 // networkPolicies of tenants do not open what the platform closes: policies add up.
 func (f *facts) networkPolicies() policy {
 	everywhere := "['0.0.0.0/0', '::/0']"
-	peers := func(list string) string {
+	peers := func(list string) string { // that a label is not there, or not that, is true of most namespaces
 		return list + ".all(p, !has(p.namespaceSelector) || (has(p.namespaceSelector.matchLabels) && p.namespaceSelector.matchLabels.size() > 0) ||\n" +
-			"(has(p.namespaceSelector.matchExpressions) && p.namespaceSelector.matchExpressions.size() > 0))"
+			"(has(p.namespaceSelector.matchExpressions) && p.namespaceSelector.matchExpressions.exists(e, e.operator == 'In')))"
 	}
 	return policy{
 		name: "bulkhead-networkpolicies", why: "A network policy of a tenant opens its namespace to somebody, and not to everybody.",

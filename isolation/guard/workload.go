@@ -114,7 +114,7 @@ func (f *facts) ingressAnnotations() policy {
 			Name: "annotations-change", Expression: "request.operation == 'CREATE' || " + mapOf("object", "annotations") + " != " + mapOf("oldObject", "annotations"),
 		}},
 		variables: []admissionv1.Variable{
-			f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned),
+			f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned), lookup("hosts", "request.namespace", f.hosts),
 			{Name: "annotations", Expression: mapOf("object", "annotations")},
 		},
 		checks: []check{
@@ -129,6 +129,13 @@ func (f *facts) ingressAnnotations() policy {
 				"variables.annotations.all(k, !k.matches('[.].*/.*-(secret|configmap|set-headers)$') || !variables.annotations[k].contains('/') ||\n" +
 					"variables.annotations[k].split('/')[0] in variables.namespaces)",
 				"an annotation lets the controller read from a namespace that is not the tenant's",
+			},
+			{
+				[]string{"NET-005"},
+				"variables.annotations.all(k, !k.matches('[.].*/(auth-url|mirror-target|mirror-host)$') || variables.annotations[k].startsWith('$') ||\n" +
+					"!isURL(variables.annotations[k]) || variables.namespaces.exists(n, url(variables.annotations[k]).getHostname().matches('[.]' + n + '[.]svc([.]cluster[.]local[.]?)?$')) ||\n" +
+					"variables.hosts.exists(h, h == url(variables.annotations[k]).getHostname() || (h.startsWith('*.') && url(variables.annotations[k]).getHostname().endsWith(h.substring(1)))))",
+				"an annotation sends the requests of clients to a host that is not the tenant's",
 			},
 		},
 	}
