@@ -20,7 +20,7 @@ func Guards(f *v1alpha1.Fleet, c *v1alpha1.Cluster, all []*tenant.Compartment) (
 	if !wanted || len(all) == 0 {
 		return nil, nil
 	}
-	if minor, known := minorOf(c.Spec.KubernetesVersion); known && minor < guard.MinMinor {
+	if !Guardable(c.Spec.KubernetesVersion) {
 		return nil, &v1alpha1.DocumentError{
 			File: c.Place.File, Line: c.Place.Line, Message: fmt.Sprintf("cluster %s has Kubernetes %s, and guards need 1.%d", c.Name, c.Spec.KubernetesVersion, guard.MinMinor),
 			Hint: "upgrade the cluster, or set spec.guards of the Fleet document to Off",
@@ -29,12 +29,12 @@ func Guards(f *v1alpha1.Fleet, c *v1alpha1.Cluster, all []*tenant.Compartment) (
 	return guard.Objects(c.Name, all, opts)
 }
 
-// minorOf is the second number of a version.
-func minorOf(version string) (int, bool) {
+// Guardable reports whether clusters of a version of Kubernetes, or one that is not said, can have guards.
+func Guardable(version string) bool {
 	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
 	if len(parts) < 2 || parts[0] != "1" {
-		return 0, false
+		return true
 	}
-	n, err := strconv.Atoi(parts[1])
-	return n, err == nil
+	minor, err := strconv.Atoi(parts[1])
+	return err != nil || minor >= guard.MinMinor
 }

@@ -109,7 +109,8 @@ func Fleet(o Options) (map[string]string, error) {
 		First        string // folder of the first cluster
 		SSH          bool   // what Flux clones with
 		Spoke        bool
-	}{Options: o, Monorepo: o.Layout == v1alpha1.Monorepo, SSH: strings.HasPrefix(o.URL, "ssh:")}
+		Guards       v1alpha1.Guards
+	}{Options: o, Monorepo: o.Layout == v1alpha1.Monorepo, SSH: strings.HasPrefix(o.URL, "ssh:"), Guards: guards(clusters)}
 	out := map[string]string{}
 	for i, c := range clusters {
 		maps.Copy(out, Cluster(o, c))
@@ -129,6 +130,14 @@ func Fleet(o Options) (map[string]string, error) {
 	fill(out, "readme", values)
 	review(out, o.CI, values)
 	return out, generate(out)
+}
+
+// guards are on where every cluster can have them.
+func guards(clusters []v1alpha1.Cluster) v1alpha1.Guards {
+	if slices.ContainsFunc(clusters, func(c v1alpha1.Cluster) bool { return !layout.Guardable(c.Spec.KubernetesVersion) }) {
+		return v1alpha1.GuardsOff
+	}
+	return v1alpha1.GuardsEnforce
 }
 
 // generate adds what follows from the documents.
