@@ -133,6 +133,10 @@ func (m *maker) keeps() bool {
 // pruneDisabled is kustomize-controller's mark of what it never deletes.
 const pruneDisabled = "kustomize.toolkit.fluxcd.io/prune"
 
+// looking is the ClusterRole of owners beside the tenant's Flux objects, whatever they may do in its namespaces: who writes there chooses the account
+// that the tenant's files are applied as.
+const looking = "view"
+
 // fluxNamespace is the platform's namespace for the tenant: no pod may run in it.
 func (m *maker) fluxNamespace() {
 	if m.c.Settings.Shape != v1alpha1.Isolated {
@@ -146,5 +150,5 @@ func (m *maker) fluxNamespace() {
 		TypeMeta: typed("v1", "ResourceQuota"), ObjectMeta: m.meta(name, walls),
 		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: *none()}},
 	})
-	m.binding(name, owners, m.c.Settings.OwnerClusterRole, m.c.Tenant.Spec.Owners...)
+	m.binding(name, owners, looking, m.c.Tenant.Spec.Owners...)
 }

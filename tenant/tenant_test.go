@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
@@ -128,6 +129,9 @@ func fleetOf(t *rapid.T) v1alpha1.Documents {
 			Lifecycle: v1alpha1.Lifecycle{Phase: rapid.SampledFrom([]v1alpha1.Phase{"", v1alpha1.Suspended, v1alpha1.Draining}).Draw(t, "phase"), KeepData: rapid.Bool().Draw(t, "keepData")},
 		}}
 		d.Name = fmt.Sprintf("t%d", i)
+		if rapid.Bool().Draw(t, "owners") {
+			d.Spec.Owners = []rbacv1.Subject{{Kind: rbacv1.GroupKind, Name: d.Name}}
+		}
 		for k := range rapid.IntRange(1, 2).Draw(t, "environments") {
 			e := v1alpha1.Environment{Name: fmt.Sprintf("e%d", k), Settings: settings(t, "environment")}
 			if rapid.Bool().Draw(t, "two namespaces") {
@@ -141,7 +145,7 @@ func fleetOf(t *rapid.T) v1alpha1.Documents {
 }
 
 // TestLaws: whatever is said, a tenant's objects stay in its namespaces and in that of its Flux objects, its account is bound there
-// alone, its applier names the account, and the same documents give the same objects.
+// alone, its owners only look at the Flux objects, its applier names the account, and the same documents give the same objects.
 func TestLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		docs := fleetOf(t)
@@ -182,6 +186,9 @@ func TestLaws(t *testing.T) {
 				case "RoleBinding":
 					if bytes.Contains(text, []byte(`"name":"cluster-admin"`)) || o.ID.Namespace == c.FluxNamespace() && bytes.Contains(text, []byte("ServiceAccount")) {
 						t.Fatalf("%s: %s", o.ID, text)
+					}
+					if o.ID.Namespace == c.FluxNamespace() && !bytes.Contains(text, []byte(`"kind":"ClusterRole","name":"view"`)) {
+						t.Fatalf("owners may change the Flux objects: %s", text)
 					}
 				}
 			}

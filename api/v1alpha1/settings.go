@@ -41,7 +41,8 @@ type Settings struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=253
 	ClusterRoles []string `json:"clusterRoles,omitempty"`
-	// OwnerClusterRole is what the owners may do in the tenant's namespaces, and in that of its Flux objects.
+	// OwnerClusterRole is what the owners may do in the tenant's namespaces. Beside the tenant's Flux objects,
+	// in the namespace that the platform has for them, they may only look: their role is view there.
 	// Default: view.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253

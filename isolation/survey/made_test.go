@@ -8,14 +8,13 @@ import (
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
 )
 
-// TestMade: what a document asks for breaks no rule about identity, namespaces and references. Owners who may write are not among it: they may change the
-// Flux objects of the tenant, which IMP-004 tells.
+// TestMade: what a document asks for breaks no rule about identity, namespaces and references.
 func TestMade(t *testing.T) {
 	for name, settings := range map[string]string{
 		"article":        "  shape: Article\n",
 		"pinned":         "  nestedFlux: Pinned\n",
 		"article pinned": "  shape: Article\n  nestedFlux: Pinned\n",
-		"owners":         "  owners: [{kind: Group, name: billing-team, apiGroup: rbac.authorization.k8s.io}]\n  ownerClusterRole: view\n",
+		"owners":         "  owners: [{kind: Group, name: billing-team, apiGroup: rbac.authorization.k8s.io}]\n  ownerClusterRole: edit\n",
 		"admin":          "  clusterRoles: [admin]\n",
 		"variables":      "  sync: {clusterVariables: [domain], substitute: {a: b}}\n",
 		"two namespaces": "",
