@@ -234,6 +234,9 @@ func (c *Cluster) answer(ctx context.Context, v *call) (out []Verdict) {
 	}
 	versioned := &admission.VersionedAttributes{Attributes: q.attr, VersionedKind: m.kind, VersionedObject: now, VersionedOldObject: old}
 	r := p.validator.Validate(context.WithValue(ctx, outcomeKey{}, &outcome{}), m.resource, versioned, with.object, q.space, celconfig.RuntimeCELCostBudget, permissions{c.Permissions()})
+	if len(r.Decisions) == 0 && len(p.policy.Spec.Validations) > 0 && unknown == absent(q) {
+		unknown = "" // the conditions say that the policy is not about it, and they do not see the namespace
+	}
 	secret := with.secret || confidential(q.Object) || confidential(q.Old)
 	for i := range r.Decisions {
 		d := &r.Decisions[i]
@@ -271,13 +274,23 @@ func doubt(p *program, q *asked, with params, convertible bool) string {
 	case q.Unknown && p.may("authorizer", "userInfo"):
 		return "it depends on who applies the object, which is not known"
 	case q.guessed && p.may("namespaceObject"):
-		return "nobody brings Namespace " + q.space.Name + ", which an expression reads"
+		return absent(q)
 	case (q.now().isSealed() || q.old().isSealed()) && p.may("data", "Data"):
 		return "values of the object are encrypted"
 	case with.sealed && p.may("params"):
 		return "values of the parameters are not known"
 	}
 	return ""
+}
+
+// absent is the doubt about a namespace of which only the name is known; "" when there is none.
+//
+// Source: Kubernetes v1.36, k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions/matcher.go, which gives conditions no namespaceObject.
+func absent(q *asked) string {
+	if !q.guessed {
+		return ""
+	}
+	return "nobody brings Namespace " + q.space.Name + ", which an expression reads"
 }
 
 // public is what may be printed of an answer, in one line: of a secret object the words of the policy, not what its expressions make of it.
