@@ -37,7 +37,6 @@ const (
 
 	kustomizationFile = "kustomization.yaml"
 	platformFile      = "platform.yaml"
-	guardsFile        = "guards.yaml"
 )
 
 // File is a generated file.
@@ -47,7 +46,8 @@ type File struct {
 }
 
 // Files are all files that the documents stand for, sorted by path: for each cluster its variables, and a folder of its tenants with a file for
-// each, and one for the guards when the fleet has some. A cluster without tenants has that folder, too, in a hub.
+// each. A cluster without tenants has that folder, too, in a hub. When the fleet has guards, they are in [GuardsDir], and each cluster with tenants says whom
+// they hold there.
 //
 // The error is a [*v1alpha1.DocumentError] for documents that contradict each other.
 func Files(docs v1alpha1.Documents) ([]File, error) {
@@ -66,6 +66,7 @@ func files(docs v1alpha1.Documents, all []*tenant.Compartment) ([]File, error) {
 	}
 	hub := docs.Fleet != nil && docs.Fleet.Spec.Layout == v1alpha1.HubAndSpoke
 	var out []File
+	guarded := false
 	for i := range docs.Clusters {
 		c := &docs.Clusters[i]
 		dir := c.Spec.EntryPaths()[0]
@@ -80,15 +81,24 @@ func files(docs v1alpha1.Documents, all []*tenant.Compartment) ([]File, error) {
 		if !hub && len(here) == 0 {
 			continue
 		}
-		guards, err := Guards(docs.Fleet, c, here)
+		dir = path.Join(dir, TenantsDir)
+		guards, err := guards(docs.Fleet, c, path.Join(dir, GuardsDir), here)
 		if err != nil {
 			return nil, err
 		}
-		files, err := tenants(path.Join(dir, TenantsDir), c.Name, guards, here)
+		files, err := tenants(dir, c.Name, len(guards) > 0, here)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, files...)
+		out = append(append(out, files...), guards...)
+		guarded = guarded || len(guards) > 0
+	}
+	if guarded {
+		base, err := guardBase(docs.Fleet)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, base...)
 	}
 	slices.SortFunc(out, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	for i := 1; i < len(out); i++ {
@@ -99,8 +109,8 @@ func files(docs v1alpha1.Documents, all []*tenant.Compartment) ([]File, error) {
 	return out, nil
 }
 
-// tenants is the folder of a cluster's tenants. Guards are those of the cluster.
-func tenants(dir, cluster string, guards []*object.Object, all []*tenant.Compartment) ([]File, error) {
+// tenants is the folder of a cluster's tenants, in which guards are a folder.
+func tenants(dir, cluster string, guarded bool, all []*tenant.Compartment) ([]File, error) {
 	shared, err := tenant.Platform(cluster)
 	if err != nil {
 		return nil, err
@@ -111,12 +121,8 @@ func tenants(dir, cluster string, guards []*object.Object, all []*tenant.Compart
 		return nil, err
 	}
 	out := []File{{path.Join(dir, platformFile), platform}}
-	if len(guards) > 0 {
-		text, err := manifests("the fleet's documents", guards)
-		if err != nil {
-			return nil, err
-		}
-		list, out = append(list, guardsFile), append(out, File{path.Join(dir, guardsFile), text})
+	if guarded {
+		list = append(list, GuardsDir)
 	}
 	for len(all) > 0 {
 		n := 1
@@ -133,7 +139,7 @@ func tenants(dir, cluster string, guards []*object.Object, all []*tenant.Compart
 			return nil, err
 		}
 		name := of.Name + ".yaml"
-		if slices.Contains([]string{platformFile, guardsFile, kustomizationFile}, name) {
+		if slices.Contains([]string{platformFile, kustomizationFile}, name) {
 			at := of.At("metadata.name")
 			return nil, &v1alpha1.DocumentError{File: at.File, Line: at.Line, Message: fmt.Sprintf("a tenant cannot be called %s: the file of that name beside it is another", of.Name), Hint: "rename it"}
 		}
@@ -145,9 +151,12 @@ func tenants(dir, cluster string, guards []*object.Object, all []*tenant.Compart
 		all = all[n:]
 	}
 	slices.Sort(list[1:])
-	text := header("the fleet's documents") + "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- " +
-		strings.Join(slices.Compact(list), "\n- ") + "\n"
-	return append(out, File{path.Join(dir, kustomizationFile), text}), nil
+	return append(out, File{path.Join(dir, kustomizationFile), kustomization(slices.Compact(list)...)}), nil
+}
+
+// kustomization is a kustomization file.
+func kustomization(resources ...string) string {
+	return header("the fleet's documents") + "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- " + strings.Join(resources, "\n- ") + "\n"
 }
 
 // header says what a file is, and what to do instead of editing it.

@@ -218,7 +218,7 @@ func FuzzIndex(f *testing.F) {
 	})
 }
 
-// TestGuards: a fleet that asks for guards has them beside its tenants, and a cluster that is too old for them is named.
+// TestGuards: a fleet that asks for guards has them once, and whom they hold beside the tenants of each cluster; a cluster that is too old for them is named.
 func TestGuards(t *testing.T) {
 	const text = `apiVersion: bulkhead.dev/v1alpha1
 kind: Fleet
@@ -235,37 +235,75 @@ kind: Tenant
 metadata: {name: %s}
 spec: {repository: {url: "https://git.example.com/acme/billing"}, environments: [{name: prod, clusters: {}}]}
 `
-	const path = "clusters/one/tenants/guards.yaml"
 	for _, c := range []struct {
 		guards string
 		minor  int
 		tenant string
-		want   string // in the guards, or in the error
+		want   string // in what clusters share, or in the error
 	}{
 		{"Enforce", 30, "billing", "- Deny\n"},
 		{"Audit", 36, "billing", "- Audit\n  - Warn\n"},
 		{"Off", 36, "billing", ""},
 		{"Enforce", 29, "billing", "cluster one has Kubernetes 1.29, and guards need 1.30"},
-		{"Enforce", 36, "guards", "a tenant cannot be called guards"},
+		{"Enforce", 36, "platform", "a tenant cannot be called platform"},
+		{"Enforce", 36, "guards", "- Deny\n"},
 	} {
 		docs, err := v1alpha1.Decode("fleet/all.yaml", fmt.Appendf(nil, text, c.guards, c.minor, c.tenant))
 		if err != nil {
 			t.Fatal(err)
 		}
 		files, err := Files(docs)
-		got := ""
-		if err != nil {
-			got = err.Error()
-		}
-		listed := false
+		got := map[string]string{}
 		for _, f := range files {
-			if f.Path == path {
-				got = f.Content
+			got[f.Path] = f.Content
+		}
+		shared := got["guards/guards.yaml"]
+		if err != nil {
+			shared = err.Error()
+		}
+		has := err == nil && c.want != ""
+		if !strings.Contains(shared, c.want) || (shared == "") != (c.want == "") {
+			t.Errorf("%s on 1.%d: want %q, got %.300q", c.guards, c.minor, c.want, shared)
+		}
+		if listed := strings.Contains(got["clusters/one/tenants/kustomization.yaml"], "- guards\n"); listed != has {
+			t.Errorf("%s on 1.%d: listed %v", c.guards, c.minor, listed)
+		}
+		own := got["clusters/one/tenants/guards/kustomization.yaml"]
+		if strings.Contains(own, "\n- ../../../../guards\n") != has || strings.Contains(own, "\n        - "+c.tenant+"-prod\n") != has {
+			t.Errorf("%s on 1.%d: %s", c.guards, c.minor, own)
+		}
+	}
+}
+
+// TestGuardsGrow: of a tenant that comes, the guards of a cluster get some lines, and keep all others in their order.
+func TestGuardsGrow(t *testing.T) {
+	text := "apiVersion: bulkhead.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {guards: Enforce}\n---\n" +
+		"apiVersion: bulkhead.dev/v1alpha1\nkind: Cluster\nmetadata: {name: one}\nspec: {path: clusters/one}\n"
+	var before []string
+	for i, name := range []string{"m", "a", "z", "k"} {
+		text += "---\napiVersion: bulkhead.dev/v1alpha1\nkind: Tenant\nmetadata: {name: " + name + "}\nspec: {repository: {url: \"https://git.example.com/acme/" + name +
+			"\"}, environments: [{name: prod, clusters: {}}]}\n"
+		docs, err := v1alpha1.Decode("fleet/all.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := Files(docs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(files, func(f File) bool { return f.Path == "clusters/one/tenants/guards/kustomization.yaml" })
+		lines := strings.Split(files[at].Content, "\n")
+		if i > 0 {
+			next := 0
+			for _, line := range lines {
+				if next < len(before) && strings.TrimSuffix(line, ",") == strings.TrimSuffix(before[next], ",") {
+					next++
+				}
 			}
-			listed = listed || strings.HasSuffix(f.Path, "tenants/kustomization.yaml") && strings.Contains(f.Content, "- guards.yaml\n")
+			if added := len(lines) - len(before); next < len(before) || added > 10 {
+				t.Errorf("of tenant %s, %d lines are added, and %d of %d are kept:\n%s", name, added, next, len(before), files[at].Content)
+			}
 		}
-		if !strings.Contains(got, c.want) || (got == "") != (c.want == "") || listed != (err == nil && c.want != "") {
-			t.Errorf("%s on 1.%d: want %q, listed %v, got %.300q", c.guards, c.minor, c.want, listed, got)
-		}
+		before = lines
 	}
 }

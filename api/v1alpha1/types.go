@@ -65,8 +65,8 @@ type FleetSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Profiles []Profile `json:"profiles,omitempty"`
-	// Guards says whether the clusters themselves refuse what a tenant may not do: by admission policies in each cluster's folder, which
-	// "bulkhead generate" writes. They need Kubernetes 1.30. Default: Off.
+	// Guards says whether the clusters themselves refuse what a tenant may not do: by admission policies that "bulkhead generate" writes once for
+	// all of them, with the tenants of each in its own folder. They need Kubernetes 1.30. Default: Off; "bulkhead init" writes Enforce.
 	// +optional
 	Guards Guards `json:"guards,omitempty"`
 	// PlatformAccounts are the ServiceAccounts that apply the platform's objects, as NAMESPACE/NAME: the guards let nobody else write those that hold

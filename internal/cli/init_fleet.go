@@ -43,7 +43,10 @@ environment, CODEOWNERS, a review of changes, and a README.`
 	c.Long += `
 
 A folder that is in no Git repository becomes one. Nothing is overwritten: if a file is there and differs,
-none is written. Nothing is committed. What is not given is asked for on a terminal.`
+none is written. Nothing is committed. What is not given is asked for on a terminal.
+
+Clusters refuse what a tenant may not do: the Fleet document has guards: Enforce, or Off when a cluster has a
+Kubernetes below 1.30.`
 	c.Example = "  bulkhead init " + command + ` fleet --url ssh://git@github.com/acme/fleet --owner @acme/platform \
     --cluster staging-eu-1,env=staging,region=eu-1 --cluster prod-us-east-1,env=prod,region=us-east-1
   bulkhead init ` + command + " --dry-run     # asks, and lists the files"

@@ -4,26 +4,21 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 )
 
-// policies are all of them, sorted by name. One without namespaces is about nothing on this cluster.
-func (f *facts) policies() []policy {
+// policies are all of them, sorted by name: the same on every cluster.
+func (w *writers) policies() []policy {
 	return sortByName([]policy{
-		f.kustomizations(), f.helmReleases(), f.otherAppliers(), f.fluxAppliers(), f.fluxHelmReleases(),
-		f.sources(), f.buckets(), f.sourceStatus(), f.fluxSources(), f.images(),
-		f.alerts(), f.receivers(), f.providers(),
-		f.platformObjects(), f.namespaceObjects(), f.bindings(), f.wideBindings(), f.networkPolicies(),
-		f.ingresses(), f.ingressAnnotations(), f.routes(), f.crossings(), f.services(), f.claims(), f.tokens(), f.cloudAccounts(),
-		f.monitors(), f.proxyRoutes(),
+		kustomizations(), helmReleases(), otherAppliers(), fluxAppliers(), fluxHelmReleases(),
+		sources(), buckets(), sourceStatus(), fluxSources(), images(),
+		alerts(), receivers(), providers(),
+		w.platformObjects(), w.namespaceObjects(), w.bindings(), w.wideBindings(), w.networkPolicies(),
+		ingresses(), ingressAnnotations(), routes(), crossings(), services(), claims(), tokens(), cloudAccounts(),
+		monitors(), proxyRoutes(),
 	})
 }
 
 // variables of the policies about appliers.
-func (f *facts) applierVariables() []admissionv1.Variable {
-	return []admissionv1.Variable{
-		f.tenantOf(),
-		lookup("namespaces", "variables.tenant", f.owned),
-		lookup("accounts", "request.namespace", f.accounts),
-		{Name: "mark", Expression: "'kustomize.toolkit.fluxcd.io/'"},
-	}
+func applierVariables() []admissionv1.Variable {
+	return []admissionv1.Variable{known(), its(), {Name: "mark", Expression: "'kustomize.toolkit.fluxcd.io/'"}}
 }
 
 // applierChecks hold for Kustomizations and Helm releases alike.
@@ -31,7 +26,7 @@ func applierChecks() []check {
 	return []check{
 		{
 			[]string{"IMP-001", "IMP-003", "IMP-005", "NST-001", "NST-002", "NST-006"},
-			"has(object.spec.serviceAccountName) && object.spec.serviceAccountName in variables.accounts",
+			"has(object.spec.serviceAccountName) && request.namespace + '/' + object.spec.serviceAccountName in " + listed("variables.tenant", "accounts"),
 			"spec.serviceAccountName names none of the accounts that the platform made for appliers of this namespace",
 		},
 		{
@@ -51,7 +46,7 @@ func applierChecks() []check {
 		},
 		{
 			[]string{"HLM-001", "NSB-003"},
-			"!has(object.spec.targetNamespace) || object.spec.targetNamespace in variables.namespaces",
+			"!has(object.spec.targetNamespace) || object.spec.targetNamespace in variables.tenant.namespaces",
 			"spec.targetNamespace is none of the tenant's namespaces",
 		},
 		{
@@ -63,11 +58,11 @@ func applierChecks() []check {
 	}
 }
 
-func (f *facts) kustomizations() policy {
+func kustomizations() policy {
 	return policy{
 		name: "bulkhead-kustomizations", why: "Whose name a tenant's Kustomization is applied in, where it applies to, and what it refers to.",
-		on: typed("kustomize.toolkit.fluxcd.io", "v1", writes(), "kustomizations"), conditions: specChanged(), namespaces: f.both(),
-		variables: append(f.applierVariables(), admissionv1.Variable{Name: "platform", Expression: "request.namespace in " + list(f.flux)}),
+		on: typed("kustomize.toolkit.fluxcd.io", "v1", writes(), "kustomizations"), conditions: specChanged(), in: ofTenantsAndFlux,
+		variables: append(applierVariables(), admissionv1.Variable{Name: "platform", Expression: "request.namespace in " + listed("variables.tenant", "flux")}),
 		checks: append(
 			applierChecks(),
 			check{
@@ -77,7 +72,7 @@ func (f *facts) kustomizations() policy {
 			},
 			check{
 				[]string{"REF-004"},
-				"!has(object.spec.healthChecks) || object.spec.healthChecks.all(h, !has(h.namespace) || h.namespace in variables.namespaces)",
+				"!has(object.spec.healthChecks) || object.spec.healthChecks.all(h, !has(h.namespace) || h.namespace in variables.tenant.namespaces)",
 				"spec.healthChecks looks at an object that is not the tenant's",
 			},
 			check{
@@ -94,16 +89,16 @@ func (f *facts) kustomizations() policy {
 	}
 }
 
-func (f *facts) helmReleases() policy {
+func helmReleases() policy {
 	return policy{
 		name: "bulkhead-helmreleases", why: "Whose name a tenant's Helm release is applied in, where it goes, and what it refers to.",
-		on: typed("helm.toolkit.fluxcd.io", "v2", writes(), "helmreleases"), conditions: specChanged(), namespaces: f.both(),
-		variables: f.applierVariables(),
+		on: typed("helm.toolkit.fluxcd.io", "v2", writes(), "helmreleases"), conditions: specChanged(), in: ofTenantsAndFlux,
+		variables: applierVariables(),
 		checks: append(
 			applierChecks(),
 			check{
 				[]string{"HLM-002"},
-				"!has(object.spec.storageNamespace) || object.spec.storageNamespace in variables.namespaces",
+				"!has(object.spec.storageNamespace) || object.spec.storageNamespace in variables.tenant.namespaces",
 				"spec.storageNamespace is none of the tenant's namespaces",
 			},
 			check{
@@ -128,7 +123,7 @@ func (f *facts) helmReleases() policy {
 }
 
 // otherAppliers are kinds whose controllers write with rights of their own. What has no spec is compared as a whole.
-func (f *facts) otherAppliers() policy {
+func otherAppliers() policy {
 	return policy{
 		name: "bulkhead-appliers", why: "Kinds whose controllers apply, compose or forge for whoever writes them.",
 		on: []admissionv1.NamedRuleWithOperations{
@@ -138,7 +133,7 @@ func (f *facts) otherAppliers() policy {
 		conditions: []admissionv1.MatchCondition{{
 			Name: "spec-changes", Expression: "request.operation == 'CREATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec)",
 		}},
-		namespaces: f.own,
+		in: ofTenants,
 		checks: []check{{
 			[]string{"CTL-007", "CTL-012", "DEL-001", "NST-001", "OPR-001", "OPR-002", "OPR-003", "OPR-004", "OPR-005"},
 			"false",
@@ -148,17 +143,14 @@ func (f *facts) otherAppliers() policy {
 }
 
 // fluxAppliers guards the platform's own namespace: what a tenant's source feeds there must have the tenant's account.
-func (f *facts) fluxAppliers() policy {
-	accounts := map[string][]string{}
-	for name, account := range f.article {
-		accounts[name] = []string{account}
-	}
+func fluxAppliers() policy {
 	return policy{
 		name: "bulkhead-flux-kustomizations", why: "Kustomizations in Flux's own namespace that no account holds back, or that apply a tenant's files with another's.",
-		on: typed("kustomize.toolkit.fluxcd.io", "v1", writes(), "kustomizations"), conditions: specChanged(), namespaces: []string{fluxNamespace},
+		on: typed("kustomize.toolkit.fluxcd.io", "v1", writes(), "kustomizations"), conditions: specChanged(), in: fluxNamespace,
 		variables: []admissionv1.Variable{
+			known(),
 			{Name: "account", Expression: "has(object.spec.serviceAccountName) ? object.spec.serviceAccountName : ''"},
-			lookup("named", "object.metadata.name", accounts), lookup("fed", "object.spec.sourceRef.name", accounts),
+			{Name: "article", Expression: "[object.metadata.name, object.spec.sourceRef.name].filter(n, variables.tenants.exists(t, n in " + listed("t", "article") + "))"},
 		},
 		checks: []check{
 			{
@@ -168,27 +160,27 @@ func (f *facts) fluxAppliers() policy {
 			},
 			{
 				[]string{"IMP-004", "IMP-006", "IMP-008", "NST-002"},
-				"variables.named.all(a, a == variables.account) && variables.fed.all(a, a == variables.account)",
+				"variables.article.all(a, a == variables.account)",
 				"the Kustomization applies files of a tenant, and spec.serviceAccountName is not that tenant's account",
 			},
 			{
 				[]string{"IMP-006", "REF-001"},
-				"!has(object.spec.sourceRef.namespace) || !(object.spec.sourceRef.namespace in " + list(f.both()) + ")",
+				"!has(object.spec.sourceRef.namespace) || !" + everybodys("object.spec.sourceRef.namespace"),
 				"spec.sourceRef names a source in a namespace of a tenant",
 			},
 		},
 	}
 }
 
-func (f *facts) fluxHelmReleases() policy {
+func fluxHelmReleases() policy {
 	return policy{
 		name: "bulkhead-flux-helmreleases", why: "Helm releases in Flux's own namespace with charts that tenants decide.",
-		on: typed("helm.toolkit.fluxcd.io", "v2", writes(), "helmreleases"), conditions: specChanged(), namespaces: []string{fluxNamespace},
-		variables: []admissionv1.Variable{{Name: "tenants", Expression: list(f.both())}},
+		on: typed("helm.toolkit.fluxcd.io", "v2", writes(), "helmreleases"), conditions: specChanged(), in: fluxNamespace,
+		variables: []admissionv1.Variable{known()},
 		checks: []check{{
 			[]string{"IMP-006", "REF-001"},
-			"(!has(object.spec.chart) || !has(object.spec.chart.spec.sourceRef.namespace) || !(object.spec.chart.spec.sourceRef.namespace in variables.tenants)) &&\n" +
-				"(!has(object.spec.chartRef) || !has(object.spec.chartRef.namespace) || !(object.spec.chartRef.namespace in variables.tenants))",
+			"(!has(object.spec.chart) || !has(object.spec.chart.spec.sourceRef.namespace) || !" + everybodys("object.spec.chart.spec.sourceRef.namespace") + ") &&\n" +
+				"(!has(object.spec.chartRef) || !has(object.spec.chartRef.namespace) || !" + everybodys("object.spec.chartRef.namespace") + ")",
 			"the chart is from a source in a namespace of a tenant",
 		}},
 	}

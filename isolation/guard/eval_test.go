@@ -50,7 +50,7 @@ func compile(t *testing.T, objects []*object.Object) *guards {
 		case "ValidatingAdmissionPolicyBinding":
 			b := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
 			into(t, o, b)
-			g.in[b.Spec.PolicyName] = b.Spec.MatchResources.NamespaceSelector.MatchExpressions[0].Values
+			g.in[b.Spec.PolicyName] = append(g.in[b.Spec.PolicyName], b.Spec.MatchResources.NamespaceSelector.MatchExpressions[0].Values...)
 		}
 	}
 	return g
@@ -66,7 +66,7 @@ func compiled(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy
 	opts := cel.OptionalVariableDeclarations{HasAuthorizer: true}
 	for _, v := range p.Spec.Variables {
 		if r := c.CompileAndStoreVariable(&validating.Variable{Name: v.Name, Expression: v.Expression}, opts, environment.NewExpressions); r.Error != nil {
-			t.Errorf("%s: variable %s: %v\n%s", p.Name, v.Name, r.Error, v.Expression)
+			t.Errorf("%s: variable %s: %.300v", p.Name, v.Name, r.Error)
 		}
 	}
 	var conditions, checks []cel.ExpressionAccessor

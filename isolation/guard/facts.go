@@ -2,8 +2,6 @@ package guard
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -15,91 +13,164 @@ import (
 	"github.com/bulkhead-dev/bulkhead/tenant"
 )
 
-// facts are what the policies of a cluster hold against: all that they say is by namespace, or by the tenant that a namespace is of.
-type facts struct {
-	own        []string            // namespaces of tenants, sorted
-	flux       []string            // namespaces of the platform with the Flux objects of one tenant each, sorted
-	tenants    map[string]string   // namespace -> tenant
-	owned      map[string][]string // tenant -> its namespaces
-	accounts   map[string][]string // namespace -> accounts that appliers there may have
-	urls       map[string][]string // tenant -> prefixes of URLs of sources, each with a / at its end
-	hosts      map[string][]string // namespace -> patterns of hosts; of those with a contract about hosts
-	registries map[string][]string // tenant -> prefixes of images
-	clouds     map[string][]string // tenant -> regular expressions of cloud identities
-	// article are the Flux objects of tenants in flux-system: name -> account. repositories are the URLs of all tenants' sources.
-	article      map[string]string
-	repositories []string
-	platform     []string // user names
-	fluxUsers    []string // user names of the controllers that write the status of sources
+// facts are what the policies of a cluster hold against: its tenants, sorted by name, and nothing else that differs between clusters.
+type facts []*fact
+
+// fact is what the policies know of one tenant, each a list without order.
+type fact struct {
+	name       string
+	namespaces []string
+	flux       []string // the platform's namespaces with the Flux objects of the tenant
+	article    []string // the tenant's Flux objects in flux-system, which are called as their accounts
+	accounts   []string // that appliers may have, as NAMESPACE/NAME
+	repository []string // URLs without an ending
+	sources    []string // further URLs that sources may be below
+	hosts      []string // patterns; of a contract about hosts
+	registries []string // prefixes of images, each with a / at its end
+	identities []string // regular expressions
 }
 
-func gather(all []*tenant.Compartment, opts Options) *facts {
-	f := &facts{
-		tenants: map[string]string{}, owned: map[string][]string{}, accounts: map[string][]string{}, urls: map[string][]string{},
-		hosts: map[string][]string{}, registries: map[string][]string{}, clouds: map[string][]string{}, article: map[string]string{},
-	}
+func gather(all []*tenant.Compartment) facts {
+	var out facts
 	for _, c := range all {
-		f.add(c)
+		i := slices.IndexFunc(out, func(f *fact) bool { return f.name == c.Tenant.Name })
+		if i < 0 {
+			i, out = len(out), append(out, &fact{name: c.Tenant.Name})
+		}
+		out[i].add(c)
 	}
-	accounts := opts.Platform
-	if len(accounts) == 0 {
-		accounts = []string{fluxNamespace + "/kustomize-controller"}
-	}
-	for _, a := range accounts {
-		f.platform = append(f.platform, user(a))
-	}
-	for _, name := range []string{"source-controller", "source-watcher"} {
-		f.fluxUsers = append(f.fluxUsers, user(fluxNamespace+"/"+name))
-	}
-	for _, list := range []*[]string{&f.own, &f.flux, &f.repositories, &f.platform} {
-		*list = distinct(*list)
-	}
-	for _, m := range []map[string][]string{f.owned, f.accounts, f.urls, f.hosts, f.registries, f.clouds} {
-		for k := range m {
-			m[k] = distinct(m[k])
+	for _, f := range out {
+		for _, list := range []*[]string{&f.namespaces, &f.flux, &f.article, &f.accounts, &f.repository, &f.sources, &f.hosts, &f.registries, &f.identities} {
+			*list = distinct(*list)
 		}
 	}
-	return f
+	slices.SortFunc(out, func(a, b *fact) int { return cmp.Compare(a.name, b.name) })
+	return out
 }
 
-func (f *facts) add(c *tenant.Compartment) {
-	of, contract := c.Tenant.Name, &c.Tenant.Spec.Contract
-	for _, ns := range c.Namespaces {
-		f.own, f.tenants[ns], f.owned[of] = append(f.own, ns), of, append(f.owned[of], ns)
-		if c.Settings.NestedFlux == v1alpha1.Pinned {
-			f.accounts[ns] = append(f.accounts[ns], tenant.NestedAccount)
-		}
-		f.hosts[ns] = append(f.hosts[ns], lower(contract.Hosts)...)
-		if len(f.hosts[ns]) == 0 {
-			delete(f.hosts, ns)
+func (f *fact) add(c *tenant.Compartment) {
+	contract := &c.Tenant.Spec.Contract
+	f.namespaces = append(f.namespaces, c.Namespaces...)
+	if c.Settings.NestedFlux == v1alpha1.Pinned {
+		for _, ns := range c.Namespaces {
+			f.accounts = append(f.accounts, ns+"/"+tenant.NestedAccount)
 		}
 	}
 	if c.Settings.Shape == v1alpha1.Isolated {
-		ns := c.FluxNamespace()
-		f.flux, f.tenants[ns], f.accounts[ns] = append(f.flux, ns), of, append(f.accounts[ns], c.Name())
+		f.flux, f.accounts = append(f.flux, c.FluxNamespace()), append(f.accounts, c.FluxNamespace()+"/"+c.Name())
 	} else {
-		f.article[c.Name()] = c.Name()
+		f.article = append(f.article, c.Name())
 	}
-	f.urls[of] = append(f.urls[of], prefixes(c.Tenant.Spec.URL())...)
+	f.repository = append(f.repository, base(c.Tenant.Spec.URL()))
 	for _, u := range contract.SourceURLs {
-		f.urls[of] = append(f.urls[of], prefixes(u)...)
+		f.sources = append(f.sources, base(u))
 	}
-	f.repositories = append(f.repositories, prefixes(strings.ToLower(c.Tenant.Spec.URL()))...)
+	f.hosts = append(f.hosts, lower(contract.Hosts)...)
 	for _, r := range contract.Registries {
-		f.registries[of] = append(f.registries[of], strings.TrimSuffix(r, "/")+"/")
+		f.registries = append(f.registries, strings.TrimSuffix(r, "/")+"/")
 	}
 	for _, id := range contract.CloudIdentities {
-		f.clouds[of] = append(f.clouds[of], "^"+strings.ReplaceAll(regexp.QuoteMeta(id), `\*`, ".*")+"$")
+		f.identities = append(f.identities, "^"+strings.ReplaceAll(regexp.QuoteMeta(id), `\*`, ".*")+"$")
 	}
 }
 
-// prefixes of the URLs below one: with and without the ending that forges do not care about.
-func prefixes(url string) []string {
-	base := strings.TrimSuffix(strings.TrimSuffix(url, "/"), ".git")
-	if base == "" {
-		return nil
+// longest is how long an expression may be, with some room.
+//
+// Source: cel-go v0.29, the limit of 100,000 code points for an expression, which the API server leaves as it is.
+const longest = 90_000
+
+// variables are what the policies know: "tenants", a list with a map for each of them. A long one is the sum of several variables before it.
+func (f facts) variables() []admissionv1.Variable {
+	all := f.literals()
+	if len(all) == 1 {
+		return []admissionv1.Variable{{Name: tenantsVariable, Expression: all[0]}}
 	}
-	return []string{base + ".git/", base + "/"}
+	var out []admissionv1.Variable
+	var parts []string
+	for i, part := range all {
+		name := tenantsVariable + strconv.Itoa(i+1)
+		out, parts = append(out, admissionv1.Variable{Name: name, Expression: part}), append(parts, "variables."+name)
+	}
+	return append(out, admissionv1.Variable{Name: tenantsVariable, Expression: strings.Join(parts, " + ")})
+}
+
+// literals are CEL lists, all of which may be an expression. None is empty, but for the one of no tenant at all.
+func (f facts) literals() (out []string) {
+	var part []string
+	size := 0
+	for _, t := range f {
+		text := t.literal()
+		if size += len(text); size > longest && len(part) > 0 {
+			out, part, size = append(out, "[\n"+strings.Join(part, ",\n")+"\n]"), nil, len(text)
+		}
+		part = append(part, text)
+	}
+	if len(part) == 0 {
+		return []string{"[]"}
+	}
+	return append(out, "[\n"+strings.Join(part, ",\n")+"\n]")
+}
+
+// literal is what the policies know of a tenant, as a CEL map in lines of its own. A list that is empty is left out.
+func (t *fact) literal() string {
+	lines := []string{"    \"name\": " + list([]string{t.name})}
+	for _, l := range []struct {
+		key    string
+		values []string
+	}{
+		{"namespaces", t.namespaces},
+		{"flux", t.flux},
+		{"article", t.article},
+		{"accounts", t.accounts},
+		{"repository", t.repository},
+		{"sources", t.sources},
+		{"hosts", t.hosts},
+		{"registries", t.registries},
+		{"identities", t.identities},
+	} {
+		if len(l.values) > 0 {
+			lines = append(lines, "    "+text(l.key)+": "+list(l.values))
+		}
+	}
+	return "  {\n" + strings.Join(lines, ",\n") + "\n  }"
+}
+
+// in are the namespaces that a policy holds in.
+func (f facts) in(where place) []string {
+	var out []string
+	for _, t := range f {
+		out = append(out, t.namespaces...)
+		if where == ofTenantsAndFlux {
+			out = append(out, t.flux...)
+		}
+	}
+	return distinct(out)
+}
+
+const tenantsVariable = "tenants"
+
+// known is the variable with what the policies know of all tenants, always the first one: [Patches] put it there.
+func known() admissionv1.Variable { return facts(nil).variables()[0] }
+
+// its is the variable with what they know of the tenant whose namespace it is. One that is nobody's is an error, and refused.
+func its() admissionv1.Variable {
+	return admissionv1.Variable{Name: "tenant", Expression: "variables.tenants.filter(t, request.namespace in " + allOf("t") + ")[0]"}
+}
+
+// listed is a list that a tenant may not have.
+func listed(of, key string) string { return of + "[?'" + key + "'].orValue([])" }
+
+// allOf are the namespaces of a tenant, and those with its Flux objects.
+func allOf(of string) string { return "(" + of + ".namespaces + " + listed(of, "flux") + ")" }
+
+// everybodys is whether a namespace is some tenant's, or has its Flux objects.
+func everybodys(namespace string) string {
+	return "variables.tenants.exists(t, " + namespace + " in " + allOf("t") + ")"
+}
+
+// base is a URL without the ending that forges do not care about.
+func base(url string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(url, "/"), ".git")
 }
 
 // user is the name of an account, NAMESPACE/NAME, as the API server knows it.
@@ -114,14 +185,12 @@ func lower(list []string) (out []string) {
 	return out
 }
 
+// distinct are those of a list that say something, sorted.
 func distinct(list []string) []string {
-	out := slices.Clone(list)
+	out := slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
 	slices.Sort(out)
 	return slices.Compact(out)
 }
-
-// both are all namespaces that tenants or their Flux objects are in.
-func (f *facts) both() []string { return distinct(slices.Concat(f.own, f.flux)) }
 
 func join(list []string) string { return strings.Join(list, ", ") }
 
@@ -135,34 +204,6 @@ func list(all []string) string {
 		out = append(out, text(s))
 	}
 	return "[" + strings.Join(out, ", ") + "]"
-}
-
-// lookup is a variable with what a map has for a key, and an empty list when it has nothing.
-func lookup(name, key string, m map[string][]string) admissionv1.Variable {
-	var lines []string
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if len(m[k]) > 0 {
-			lines = append(lines, fmt.Sprintf("  %s: %s", text(k), list(m[k])))
-		}
-	}
-	if len(lines) == 0 {
-		return admissionv1.Variable{Name: name, Expression: "[]"}
-	}
-	return admissionv1.Variable{Name: name, Expression: "{\n" + strings.Join(lines, ",\n") + "\n}[?" + key + "].orValue([])"}
-}
-
-// tenantOf is the variable with the tenant of the namespace.
-func (f *facts) tenantOf() admissionv1.Variable {
-	var lines []string
-	for _, ns := range f.both() {
-		lines = append(lines, fmt.Sprintf("  %s: %s", text(ns), text(f.tenants[ns])))
-	}
-	return admissionv1.Variable{Name: "tenant", Expression: "{\n" + strings.Join(lines, ",\n") + "\n}[request.namespace]"}
-}
-
-// platformWrites is whether the platform asks.
-func (f *facts) platformWrites() string {
-	return "request.userInfo.username in " + list(f.platform)
 }
 
 // sortByName puts policies in their order.

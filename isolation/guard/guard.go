@@ -21,6 +21,8 @@ import (
 const (
 	// AnnotationRules on a policy lists the rules of the catalogue that it enforces.
 	AnnotationRules = "bulkhead.dev/rules"
+	// AnnotationHolds on a policy or a binding says what of a cluster goes into it: its tenants, or their namespaces. See [Patches].
+	AnnotationHolds = "bulkhead.dev/holds"
 	// MinMinor is the minor version of Kubernetes that has ValidatingAdmissionPolicy in v1.
 	MinMinor = 30
 	// fluxNamespace is where Flux is, and the platform's own appliers.
@@ -43,11 +45,20 @@ func Objects(cluster string, compartments []*tenant.Compartment, opts Options) (
 	if len(compartments) == 0 {
 		return nil, nil
 	}
-	f := gather(compartments, opts)
+	return objects(cluster, gather(compartments), opts)
+}
+
+// Base are the guards of every cluster, in force nowhere: the policies know no tenant and the bindings select no namespace. With [Patches] they are [Objects].
+//
+// The error is about an object that Kubernetes would refuse.
+func Base(opts Options) ([]*object.Object, error) { return objects("", nil, opts) }
+
+func objects(cluster string, f facts, opts Options) ([]*object.Object, error) {
 	var made []runtime.Object
-	for _, p := range f.policies() {
-		if len(p.namespaces) > 0 {
-			made = append(made, p.policy(), p.binding(opts.Audit))
+	for _, p := range opts.writers().policies() {
+		made = append(made, p.policy(f))
+		for _, b := range p.bindings(f, opts.Audit) {
+			made = append(made, b)
 		}
 	}
 	if !opts.Audit {
@@ -95,8 +106,32 @@ type policy struct {
 	conditions []admissionv1.MatchCondition
 	variables  []admissionv1.Variable
 	checks     []check
-	// namespaces where it holds; none makes no policy. What is in no namespace it holds for wherever it is, but for Namespaces.
-	namespaces []string
+	// in says where it holds. What is in no namespace it holds for wherever it is, but for Namespaces.
+	in place
+	// andFlux: it holds in flux-system, too.
+	andFlux bool
+}
+
+// place is where policies hold.
+type place string
+
+const (
+	ofTenants        place = "namespaces"
+	ofTenantsAndFlux place = "namespaces-and-flux" // those with the tenants' Flux objects, too
+)
+
+// nameLabel is the one label of a namespace that nobody can change.
+const nameLabel = "kubernetes.io/metadata.name"
+
+// requirement selects the namespaces of a place. Every namespace has the label, so that to want none of it selects nothing.
+func (f facts) requirement(where place) metav1.LabelSelectorRequirement {
+	switch {
+	case where == fluxNamespace:
+		return metav1.LabelSelectorRequirement{Key: nameLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{fluxNamespace}}
+	case len(f) == 0:
+		return metav1.LabelSelectorRequirement{Key: nameLabel, Operator: metav1.LabelSelectorOpDoesNotExist}
+	}
+	return metav1.LabelSelectorRequirement{Key: nameLabel, Operator: metav1.LabelSelectorOpIn, Values: f.in(where)}
 }
 
 // check is one validation.
@@ -119,7 +154,7 @@ func (p *policy) rules() []string {
 }
 
 // policy is the object.
-func (p *policy) policy() *admissionv1.ValidatingAdmissionPolicy {
+func (p *policy) policy(f facts) *admissionv1.ValidatingAdmissionPolicy {
 	fail, equivalent := admissionv1.Fail, admissionv1.Equivalent
 	out := &admissionv1.ValidatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicy"},
@@ -131,6 +166,10 @@ func (p *policy) policy() *admissionv1.ValidatingAdmissionPolicy {
 			MatchConstraints: &admissionv1.MatchResources{MatchPolicy: &equivalent, ResourceRules: p.on},
 			MatchConditions:  p.conditions, Variables: p.variables,
 		},
+	}
+	if len(p.variables) > 0 && p.variables[0].Name == tenantsVariable {
+		out.Spec.Variables = slices.Concat(f.variables(), p.variables[1:])
+		out.Annotations[AnnotationHolds] = tenantsVariable
 	}
 	if p.labelled != nil {
 		out.Spec.MatchConstraints.ObjectSelector = &metav1.LabelSelector{MatchLabels: p.labelled}
@@ -144,22 +183,32 @@ func (p *policy) policy() *admissionv1.ValidatingAdmissionPolicy {
 	return out
 }
 
-// binding puts the policy in force, in namespaces by the one label that nobody can change.
-func (p *policy) binding(audit bool) *admissionv1.ValidatingAdmissionPolicyBinding {
+// bindings put the policy in force.
+func (p *policy) bindings(f facts, audit bool) []*admissionv1.ValidatingAdmissionPolicyBinding {
+	out := []*admissionv1.ValidatingAdmissionPolicyBinding{p.binding(p.name, p.in, f, audit)}
+	if p.andFlux {
+		out = append(out, p.binding(p.name+"-flux", fluxNamespace, f, audit))
+	}
+	return out
+}
+
+func (p *policy) binding(name string, where place, f facts, audit bool) *admissionv1.ValidatingAdmissionPolicyBinding {
 	actions := []admissionv1.ValidationAction{admissionv1.Deny}
 	if audit {
 		actions = []admissionv1.ValidationAction{admissionv1.Audit, admissionv1.Warn}
 	}
-	return &admissionv1.ValidatingAdmissionPolicyBinding{
+	out := &admissionv1.ValidatingAdmissionPolicyBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicyBinding"},
-		ObjectMeta: metav1.ObjectMeta{Name: p.name, Labels: labels()},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels()},
 		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 			PolicyName: p.name, ValidationActions: actions,
-			MatchResources: &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
-				Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpIn, Values: p.namespaces,
-			}}}},
+			MatchResources: &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{f.requirement(where)}}},
 		},
 	}
+	if where != fluxNamespace {
+		out.Annotations = map[string]string{AnnotationHolds: string(where)}
+	}
+	return out
 }
 
 // on is one rule about resources in namespaces, in any version of their group: an older version has the same fields, and must be no way round.

@@ -5,6 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
+	"github.com/bulkhead-dev/bulkhead/isolation/guard"
+	"github.com/bulkhead-dev/bulkhead/tenant"
 )
 
 // Users of the tests, as NAMESPACE/NAME of accounts.
@@ -290,6 +294,46 @@ func TestArticle(t *testing.T) {
 		{byPlatform, "GitRepository flux-system", "name: again", "spec: {url: 'https://git.example.com/acme/billing'}", "IMP-006"},
 		{"platform/deployer", "GitRepository flux-system", "name: billing-prod, labels: {app.kubernetes.io/managed-by: bulkhead}", "spec: {url: 'https://git.example.com/acme/billing'}", ""},
 		{byHelm, "GitRepository flux-system", "name: billing-prod, labels: {app.kubernetes.io/managed-by: bulkhead}", "spec: {url: 'https://git.example.com/acme/billing'}", "NST-006"},
+	} {
+		text, resource := of(c.what, c.meta, c.rest)
+		expect(t, g, ask{user: c.user, resource: resource, new: text}, c.want)
+	}
+}
+
+// TestMany: on a cluster of many tenants no policy costs more than the API server allows, which would refuse everything.
+func TestMany(t *testing.T) {
+	text := "apiVersion: bulkhead.dev/v1alpha1\nkind: Cluster\nmetadata: {name: prod}\nspec: {path: clusters/prod}\n"
+	for i := range 500 {
+		name := fmt.Sprintf("team-%03d", i)
+		text += "---\napiVersion: bulkhead.dev/v1alpha1\nkind: Tenant\nmetadata: {name: " + name + "}\nspec:\n  repository: {url: \"https://git.example.com/acme/" + name + "\"}\n" +
+			"  nestedFlux: Pinned\n  contract: {hosts: [\"*." + name + ".example.com\"]}\n  environments: [{name: prod, clusters: {}, namespaces: [" + name + "-a, " + name + "-b]}]\n"
+	}
+	docs, err := v1alpha1.Decode("fleet/all.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := tenant.Compartments(docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := guard.Objects("prod", all, guard.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := compile(t, objects)
+	var subjects []string
+	for i := range 50 {
+		subjects = append(subjects, fmt.Sprintf("{kind: User, name: 'system:serviceaccount:kube-system:some-controller-%d'}", i))
+	}
+	for _, c := range []struct{ user, what, meta, rest, want string }{
+		{"team-499-flux/team-499-prod", "Kustomization team-499-a", "", "spec: {serviceAccountName: flux, sourceRef: {kind: GitRepository, name: x}}", ""},
+		{"team-499-flux/team-499-prod", "Kustomization team-499-a", "", "spec: {serviceAccountName: flux, targetNamespace: team-498-a, sourceRef: {kind: GitRepository, name: x}}", "NSB-003"},
+		{"team-499-flux/team-499-prod", "GitRepository team-499-a", "", "spec: {url: 'https://git.example.com/acme/team-499'}", ""},
+		{"team-499-flux/team-499-prod", "Ingress team-499-a", "", "spec: {rules: [{host: a.team-499.example.com}]}", ""},
+		{byPlatform, "Kustomization flux-system", "name: x", "spec: {serviceAccountName: x, sourceRef: {kind: GitRepository, name: flux-system}}", ""},
+		{byPlatform, "GitRepository flux-system", "name: x", "spec: {url: 'https://git.example.com/acme/fleet'}", ""},
+		{byHelm, "Namespace", "name: team-499-a, labels: {a: b}", "spec: {}", "NSB-006"},
+		{byHelm, "ClusterRoleBinding", "", "subjects: [" + strings.Join(subjects, ", ") + "]", ""},
 	} {
 		text, resource := of(c.what, c.meta, c.rest)
 		expect(t, g, ask{user: c.user, resource: resource, new: text}, c.want)

@@ -8,23 +8,24 @@ const sourceGroup = "source.toolkit.fluxcd.io"
 
 // within is whether an address, with a / at its end, is below one of the tenant's. What could lead out of it again is refused.
 func within(address string) string {
-	return "['..', '%', '\\\\', '?', '#'].all(odd, !" + address + ".contains(odd)) && variables.urls.exists(u, " + address + ".startsWith(u))"
+	return "['..', '%', '\\\\', '?', '#'].all(odd, !" + address + ".contains(odd)) && variables.urls.exists(u, [u + '/', u + '.git/'].exists(below, " + address + ".startsWith(below)))"
 }
 
-func (f *facts) sourceVariables() []admissionv1.Variable {
+func sourceVariables() []admissionv1.Variable {
 	return []admissionv1.Variable{
-		f.tenantOf(), lookup("urls", "variables.tenant", f.urls),
-		{Name: "own", Expression: "request.namespace in " + list(f.own)},
+		known(), its(),
+		{Name: "urls", Expression: listed("variables.tenant", "repository") + " + " + listed("variables.tenant", "sources")},
+		{Name: "own", Expression: "request.namespace in variables.tenant.namespaces"},
 	}
 }
 
 // sources have a url. Fields that only some of the kinds have are read without a type.
-func (f *facts) sources() policy {
+func sources() policy {
 	return policy{
 		name: "bulkhead-sources", why: "Where a tenant's sources may fetch from: its repository, and what its contract lists.",
-		on: typed(sourceGroup, "v1", writes(), "gitrepositories", "ocirepositories", "helmrepositories"), conditions: specChanged(), namespaces: f.both(),
+		on: typed(sourceGroup, "v1", writes(), "gitrepositories", "ocirepositories", "helmrepositories"), conditions: specChanged(), in: ofTenantsAndFlux,
 		variables: append(
-			f.sourceVariables(),
+			sourceVariables(),
 			admissionv1.Variable{Name: "address", Expression: "object.spec.url.endsWith('/') ? object.spec.url : object.spec.url + '/'"},
 			admissionv1.Variable{Name: "spec", Expression: "dyn(object.spec)"},
 		),
@@ -54,12 +55,12 @@ func (f *facts) sources() policy {
 	}
 }
 
-func (f *facts) buckets() policy {
+func buckets() policy {
 	return policy{
 		name: "bulkhead-buckets", why: "Which buckets a tenant's sources may fetch from: those below its contract's sourceURLs, as https://ENDPOINT/BUCKET/.",
-		on: typed(sourceGroup, "v1", writes(), "buckets"), conditions: specChanged(), namespaces: f.both(),
+		on: typed(sourceGroup, "v1", writes(), "buckets"), conditions: specChanged(), in: ofTenantsAndFlux,
 		variables: append(
-			f.sourceVariables(),
+			sourceVariables(),
 			admissionv1.Variable{Name: "address", Expression: "'https://' + object.spec.endpoint + '/' + object.spec.bucketName + '/'"},
 		),
 		checks: []check{
@@ -77,42 +78,49 @@ func (f *facts) buckets() policy {
 // sourceStatus: who writes status.artifact of a source decides what its consumers apply.
 //
 // Source: source-controller v1.9.5, status.artifact has the URL and the digest that consumers trust.
-func (f *facts) sourceStatus() policy {
+func sourceStatus() policy {
 	return policy{
 		name: "bulkhead-source-status", why: "The status of sources says what is applied: only the controllers that fetch write it.",
 		on: []admissionv1.NamedRuleWithOperations{
 			on(sourceGroup, writes(), "*/status"), on("source.extensions.fluxcd.io", writes(), "*/status"),
 		},
-		namespaces: f.both(),
+		in: ofTenantsAndFlux,
 		checks: []check{{
-			[]string{"CTL-007", "RBC-010"}, "request.userInfo.username in " + list(f.fluxUsers), "the status of a source is written by source-controller and source-watcher only",
+			[]string{"CTL-007", "RBC-010"}, "request.userInfo.username in " + list(fluxUsers()), "the status of a source is written by source-controller and source-watcher only",
 		}},
 	}
 }
 
-func (f *facts) fluxSources() policy {
+// fluxUsers are the controllers that write the status of sources.
+func fluxUsers() []string {
+	return []string{user(fluxNamespace + "/source-controller"), user(fluxNamespace + "/source-watcher")}
+}
+
+func fluxSources() policy {
 	return policy{
 		name: "bulkhead-flux-sources", why: "A tenant's repository is not fetched beside the platform's secrets, but for tenants whose Flux objects are there.",
-		on: typed(sourceGroup, "v1", writes(), "gitrepositories", "ocirepositories"), conditions: specChanged(), namespaces: []string{fluxNamespace},
+		on: typed(sourceGroup, "v1", writes(), "gitrepositories", "ocirepositories"), conditions: specChanged(), in: fluxNamespace,
 		variables: []admissionv1.Variable{
+			known(),
 			{Name: "address", Expression: "(object.spec.url.endsWith('/') ? object.spec.url : object.spec.url + '/').lowerAscii()"},
 		},
 		checks: []check{{
 			[]string{"IMP-006"},
-			"object.metadata.name in " + list(keys(f.article)) + " || !(variables.address in " + list(f.repositories) + ")",
+			"variables.tenants.exists(t, object.metadata.name in " + listed("t", "article") + ") ||\n" +
+				"!variables.tenants.exists(t, " + listed("t", "repository") + ".exists(u, variables.address in [u.lowerAscii() + '/', u.lowerAscii() + '.git/']))",
 			"spec.url is the repository of a tenant, whose Flux objects have a namespace of their own",
 		}},
 	}
 }
 
 // images are the kinds of image automation, which share no field.
-func (f *facts) images() policy {
+func images() policy {
 	return policy{
 		name: "bulkhead-images", why: "What image automation of a tenant may read, and that it writes to the tenant's own repository only.",
 		on:         []admissionv1.NamedRuleWithOperations{on("image.toolkit.fluxcd.io", writes(), "imagerepositories", "imagepolicies", "imageupdateautomations")},
-		conditions: specChanged(), namespaces: f.both(),
+		conditions: specChanged(), in: ofTenantsAndFlux,
 		variables: []admissionv1.Variable{
-			f.tenantOf(), lookup("registries", "variables.tenant", f.registries), {Name: "spec", Expression: "dyn(object.spec)"},
+			known(), its(), {Name: "spec", Expression: "dyn(object.spec)"},
 		},
 		checks: []check{
 			{
@@ -125,7 +133,7 @@ func (f *facts) images() policy {
 			{[]string{"REF-007"}, "!has(variables.spec.accessFrom)", "spec.accessFrom lets other namespaces in"},
 			{
 				[]string{"SRC-006"},
-				"!has(variables.spec.image) || variables.registries.exists(r, (variables.spec.image + '/').startsWith(r))",
+				"!has(variables.spec.image) || " + listed("variables.tenant", "registries") + ".exists(r, (variables.spec.image + '/').startsWith(r))",
 				"spec.image is not below one of the contract's registries",
 			},
 		},

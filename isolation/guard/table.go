@@ -55,7 +55,7 @@ func Table() []Means {
 		}
 		return all[rule]
 	}
-	for _, p := range gather(nil, Options{}).policies() {
+	for _, p := range (&Options{}).writers().policies() {
 		for _, rule := range p.rules() {
 			m := of(rule)
 			m.Policies = append(m.Policies, p.name)

@@ -6,9 +6,28 @@ import (
 	"github.com/bulkhead-dev/bulkhead/tenant"
 )
 
+// writers are who writes what nobody else may: the platform, by user names.
+type writers struct{ platform []string }
+
+func (opts *Options) writers() *writers {
+	accounts := opts.Platform
+	if len(accounts) == 0 {
+		accounts = []string{fluxNamespace + "/kustomize-controller"}
+	}
+	w := &writers{}
+	for _, a := range accounts {
+		w.platform = append(w.platform, user(a))
+	}
+	w.platform = distinct(w.platform)
+	return w
+}
+
+// platformWrites is whether the platform asks.
+func (w *writers) platformWrites() string { return "request.userInfo.username in " + list(w.platform) }
+
 // notPlatform: these policies are about who writes, and the platform may.
-func (f *facts) notPlatform() admissionv1.MatchCondition {
-	return admissionv1.MatchCondition{Name: "not-the-platform", Expression: "!(" + f.platformWrites() + ")"}
+func (w *writers) notPlatform() admissionv1.MatchCondition {
+	return admissionv1.MatchCondition{Name: "not-the-platform", Expression: "!(" + w.platformWrites() + ")"}
 }
 
 // mapOf is a field that may be absent, as a map.
@@ -34,7 +53,7 @@ const marks = "k.startsWith('kustomize.toolkit.fluxcd.io/')"
 // platformObjects: what has the platform's label stays as the platform wrote it, label and all. What controllers add to accounts, and a pause of Flux, pass.
 //
 // Source: kustomize-controller v1.9.5 does not touch an object with its own marks on it, so a mark is as good as a change.
-func (f *facts) platformObjects() policy {
+func (w *writers) platformObjects() policy {
 	return policy{
 		name: "bulkhead-platform-objects", why: "Quotas, limits, network policies, bindings and Flux objects that fence tenants in are written by the platform only.",
 		on: []admissionv1.NamedRuleWithOperations{
@@ -45,8 +64,8 @@ func (f *facts) platformObjects() policy {
 			on("kustomize.toolkit.fluxcd.io", allWrites(), "kustomizations"),
 			on(sourceGroup, allWrites(), "gitrepositories", "ocirepositories"),
 		},
-		labelled: labels(), namespaces: append(f.both(), articleNamespace(f)...),
-		conditions: []admissionv1.MatchCondition{f.notPlatform()},
+		labelled: labels(), in: ofTenantsAndFlux, andFlux: true,
+		conditions: []admissionv1.MatchCondition{w.notPlatform()},
 		variables: []admissionv1.Variable{
 			{Name: "now", Expression: "request.operation == 'UPDATE' ? dyn(object) : dyn({})"},
 			{Name: "before", Expression: "request.operation == 'UPDATE' ? dyn(oldObject) : dyn({})"},
@@ -74,26 +93,15 @@ func (f *facts) platformObjects() policy {
 	}
 }
 
-// articleNamespace is Flux's own, when Flux objects of tenants are there.
-func articleNamespace(f *facts) []string {
-	if len(f.article) == 0 {
-		return nil
-	}
-	return []string{fluxNamespace}
-}
-
 // namespaceObjects: the labels of a namespace say which Pod Security it has and which guards look at it. An account of a tenant changes none at all.
-func (f *facts) namespaceObjects() policy {
-	tenants := make([]string, 0, len(f.both()))
-	for _, ns := range f.both() {
-		tenants = append(tenants, "system:serviceaccounts:"+ns)
-	}
+func (w *writers) namespaceObjects() policy {
 	return policy{
 		name: "bulkhead-namespaces", why: "The namespaces of tenants, and the labels that guards go by, are the platform's.",
 		on:         []admissionv1.NamedRuleWithOperations{wide("", allWrites(), "namespaces")},
-		conditions: []admissionv1.MatchCondition{f.notPlatform()}, namespaces: f.both(),
+		conditions: []admissionv1.MatchCondition{w.notPlatform()}, in: ofTenantsAndFlux,
 		variables: []admissionv1.Variable{
-			{Name: "tenant", Expression: "has(request.userInfo.groups) && request.userInfo.groups.exists(g, g in " + list(tenants) + ")"},
+			known(),
+			{Name: "byTenant", Expression: "has(request.userInfo.groups) && variables.tenants.exists(t, " + allOf("t") + ".exists(ns, ('system:serviceaccounts:' + ns) in request.userInfo.groups))"},
 		},
 		checks: []check{
 			{[]string{"HLM-006", "NSB-006", "NSB-009"}, "request.operation != 'CREATE'", "the namespace is a tenant's, and made by the platform only"},
@@ -105,7 +113,7 @@ func (f *facts) namespaceObjects() policy {
 			},
 			{
 				[]string{"NSB-006", "NSB-007"},
-				"request.operation != 'UPDATE' || !variables.tenant || (" + mapOf("object", "labels") + " == " + mapOf("oldObject", "labels") + " &&\n" +
+				"request.operation != 'UPDATE' || !variables.byTenant || (" + mapOf("object", "labels") + " == " + mapOf("oldObject", "labels") + " &&\n" +
 					mapOf("object", "annotations") + " == " + mapOf("oldObject", "annotations") + ")",
 				"a tenant does not label its namespace",
 			},
@@ -114,41 +122,42 @@ func (f *facts) namespaceObjects() policy {
 }
 
 // bindings let nobody into a tenant's namespace but its own accounts.
-func (f *facts) bindings() policy {
+func (w *writers) bindings() policy {
 	return policy{
 		name: "bulkhead-rolebindings", why: "Whom a tenant may give rights in its namespaces: its own accounts.",
 		on:         typed("rbac.authorization.k8s.io", "v1", writes(), "rolebindings"),
-		conditions: []admissionv1.MatchCondition{f.notPlatform(), {Name: "subjects-change", Expression: "request.operation == 'CREATE' || (has(object.subjects) && (!has(oldObject.subjects) || object.subjects != oldObject.subjects))"}},
-		namespaces: f.both(),
-		variables:  []admissionv1.Variable{f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned)},
+		conditions: []admissionv1.MatchCondition{w.notPlatform(), {Name: "subjects-change", Expression: "request.operation == 'CREATE' || (has(object.subjects) && (!has(oldObject.subjects) || object.subjects != oldObject.subjects))"}},
+		in:         ofTenantsAndFlux,
+		variables:  []admissionv1.Variable{known(), its()},
 		checks: []check{{
 			[]string{"RBC-004", "RBC-006"},
-			"!has(object.subjects) || object.subjects.all(s, s.kind == 'ServiceAccount' && (!has(s.namespace) || s.namespace in variables.namespaces))",
+			"!has(object.subjects) || object.subjects.all(s, s.kind == 'ServiceAccount' && (!has(s.namespace) || s.namespace in variables.tenant.namespaces))",
 			"a subject is no account of the tenant",
 		}},
 	}
 }
 
 // wideBindings name no tenant, unless the platform makes them.
-func (f *facts) wideBindings() policy {
-	namespaces := list(f.both())
+func (w *writers) wideBindings() policy {
 	return policy{
 		name: "bulkhead-clusterrolebindings", why: "Rights on a whole cluster are given to tenants by the platform only.",
 		on:         []admissionv1.NamedRuleWithOperations{wide("rbac.authorization.k8s.io", writes(), "clusterrolebindings")},
-		conditions: []admissionv1.MatchCondition{f.notPlatform()}, namespaces: f.both(),
-		variables: []admissionv1.Variable{{Name: "namespaces", Expression: namespaces}},
+		conditions: []admissionv1.MatchCondition{w.notPlatform()}, in: ofTenantsAndFlux,
+		variables: []admissionv1.Variable{
+			known(),
+			{Name: "namespaces", Expression: "!has(object.subjects) ? [] : object.subjects.map(s, s.kind == 'ServiceAccount' ? (has(s.namespace) ? s.namespace : '') :\n" +
+				"s.name.matches('^system:serviceaccounts?:.') ? s.name.split(':')[2] : '').filter(n, n != '')"},
+		},
 		checks: []check{{
 			[]string{"RBC-003", "RBC-004"},
-			"!has(object.subjects) || object.subjects.all(s,\n" +
-				"s.kind == 'ServiceAccount' ? !has(s.namespace) || !(s.namespace in variables.namespaces) :\n" +
-				"variables.namespaces.all(ns, s.name != 'system:serviceaccounts:' + ns && !s.name.startsWith('system:serviceaccount:' + ns + ':')))",
+			"variables.namespaces.all(n, !" + everybodys("n") + ")",
 			"a subject is an account of a tenant",
 		}},
 	}
 }
 
 // networkPolicies of tenants do not open what the platform closes: policies add up.
-func (f *facts) networkPolicies() policy {
+func (w *writers) networkPolicies() policy {
 	everywhere := "['0.0.0.0/0', '::/0']"
 	peers := func(list string) string { // that a label is not there, or not that, is true of most namespaces
 		return list + ".all(p, !has(p.namespaceSelector) || (has(p.namespaceSelector.matchLabels) && p.namespaceSelector.matchLabels.size() > 0) ||\n" +
@@ -157,7 +166,7 @@ func (f *facts) networkPolicies() policy {
 	return policy{
 		name: "bulkhead-networkpolicies", why: "A network policy of a tenant opens its namespace to somebody, and not to everybody.",
 		on:         typed("networking.k8s.io", "v1", writes(), "networkpolicies"),
-		conditions: append(specChanged(), f.notPlatform()), namespaces: f.own,
+		conditions: append(specChanged(), w.notPlatform()), in: ofTenants,
 		checks: []check{
 			{
 				[]string{"NET-002"},

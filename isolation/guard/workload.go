@@ -1,17 +1,16 @@
 package guard
 
 import (
-	"maps"
-	"slices"
-
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 )
 
-func keys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
-
-// hostVariables are the patterns of hosts that a namespace may claim.
-func (f *facts) hostVariables() []admissionv1.Variable {
-	return []admissionv1.Variable{lookup("allowed", "request.namespace", f.hosts)}
+// hostVariables are the patterns of hosts that a namespace may claim, and whether its tenant's contract says nothing about hosts.
+func hostVariables() []admissionv1.Variable {
+	return []admissionv1.Variable{
+		known(), its(),
+		{Name: "allowed", Expression: listed("variables.tenant", "hosts")},
+		{Name: "any", Expression: "variables.allowed.size() == 0"},
+	}
 }
 
 // claimed is whether a host is within the contract. A wildcard stands for any number of labels.
@@ -19,41 +18,41 @@ func claimed(host string) string {
 	return "variables.allowed.exists(a, a.startsWith('*.') ? " + host + ".lowerAscii().endsWith(a.substring(1)) : " + host + ".lowerAscii() == a)"
 }
 
-func (f *facts) ingresses() policy {
+func ingresses() policy {
 	return policy{
 		name: "bulkhead-ingresses", why: "Which hosts a tenant's Ingresses may claim: those of its contract.",
-		on: typed("networking.k8s.io", "v1", writes(), "ingresses"), conditions: specChanged(), namespaces: slices.Sorted(maps.Keys(f.hosts)),
-		variables: f.hostVariables(),
+		on: typed("networking.k8s.io", "v1", writes(), "ingresses"), conditions: specChanged(), in: ofTenants,
+		variables: hostVariables(),
 		checks: []check{
-			{[]string{"NET-004"}, "!has(object.spec.defaultBackend) && has(object.spec.rules) && object.spec.rules.size() > 0 && object.spec.rules.all(r, has(r.host) && r.host != '')", "a rule has no host, so that it takes those of everybody"},
-			{[]string{"NET-004"}, "!has(object.spec.rules) || object.spec.rules.all(r, !has(r.host) || " + claimed("r.host") + ")", "a host is not in the contract"},
-			{[]string{"NET-004"}, "!has(object.spec.tls) || object.spec.tls.all(t, !has(t.hosts) || t.hosts.all(h, " + claimed("h") + "))", "a host of spec.tls is not in the contract"},
+			{[]string{"NET-004"}, "variables.any || !has(object.spec.defaultBackend) && has(object.spec.rules) && object.spec.rules.size() > 0 && object.spec.rules.all(r, has(r.host) && r.host != '')", "a rule has no host, so that it takes those of everybody"},
+			{[]string{"NET-004"}, "variables.any || !has(object.spec.rules) || object.spec.rules.all(r, !has(r.host) || " + claimed("r.host") + ")", "a host is not in the contract"},
+			{[]string{"NET-004"}, "variables.any || !has(object.spec.tls) || object.spec.tls.all(t, !has(t.hosts) || t.hosts.all(h, " + claimed("h") + "))", "a host of spec.tls is not in the contract"},
 		},
 	}
 }
 
 // routes of the Gateway API; Gateways of tenants, too.
-func (f *facts) routes() policy {
+func routes() policy {
 	return policy{
 		name: "bulkhead-routes", why: "Which hosts a tenant's routes and gateways may claim: those of its contract.",
 		on:         []admissionv1.NamedRuleWithOperations{on("gateway.networking.k8s.io", writes(), "httproutes", "grpcroutes", "tlsroutes", "gateways")},
-		conditions: specChanged(), namespaces: slices.Sorted(maps.Keys(f.hosts)),
+		conditions: specChanged(), in: ofTenants,
 		variables: append(
-			f.hostVariables(),
+			hostVariables(),
 			admissionv1.Variable{Name: "spec", Expression: "dyn(object.spec)"},
 			admissionv1.Variable{Name: "hosts", Expression: "has(variables.spec.listeners) ? variables.spec.listeners.map(l, has(l.hostname) ? l.hostname : '') : (has(variables.spec.hostnames) ? variables.spec.hostnames : [])"},
 		),
 		checks: []check{
-			{[]string{"NET-004"}, "variables.hosts.size() > 0 && variables.hosts.all(h, h != '')", "no host is named, so that it takes those of everybody"},
-			{[]string{"NET-004"}, "variables.hosts.all(h, h == '' || " + claimed("string(h)") + ")", "a host is not in the contract"},
+			{[]string{"NET-004"}, "variables.any || variables.hosts.size() > 0 && variables.hosts.all(h, h != '')", "no host is named, so that it takes those of everybody"},
+			{[]string{"NET-004"}, "variables.any || variables.hosts.all(h, h == '' || " + claimed("string(h)") + ")", "a host is not in the contract"},
 		},
 	}
 }
 
-func (f *facts) services() policy {
+func services() policy {
 	return policy{
 		name: "bulkhead-services", why: "A Service of a tenant takes over no address, and stands for nothing inside of the cluster's network.",
-		on: typed("", "v1", writes(), "services"), conditions: specChanged(), namespaces: f.own,
+		on: typed("", "v1", writes(), "services"), conditions: specChanged(), in: ofTenants,
 		checks: []check{
 			{[]string{"NET-006"}, "!has(object.spec.externalIPs) || object.spec.externalIPs.size() == 0", "spec.externalIPs takes over an address for all pods of the cluster"},
 			{
@@ -67,17 +66,17 @@ func (f *facts) services() policy {
 }
 
 // tokens that last are made for the accounts of the contract only: with the token of another account the tenant would be that account.
-func (f *facts) tokens() policy {
+func tokens() policy {
 	return policy{
 		name: "bulkhead-token-secrets", why: "Whose tokens a tenant may ask for.",
 		on:         typed("", "v1", writes(), "secrets"),
 		conditions: []admissionv1.MatchCondition{{Name: "token", Expression: "has(object.type) && object.type == 'kubernetes.io/service-account-token'"}},
-		namespaces: f.both(),
-		variables:  []admissionv1.Variable{lookup("accounts", "request.namespace", f.accounts)},
+		in:         ofTenantsAndFlux,
+		variables:  []admissionv1.Variable{known(), its()},
 		checks: []check{{
 			[]string{"IMP-005", "SEC-008"},
 			"has(object.metadata.annotations) && 'kubernetes.io/service-account.name' in object.metadata.annotations &&\n" +
-				"object.metadata.annotations['kubernetes.io/service-account.name'] in variables.accounts",
+				"request.namespace + '/' + object.metadata.annotations['kubernetes.io/service-account.name'] in " + listed("variables.tenant", "accounts"),
 			"the Secret asks for the token of an account that is not in the contract",
 		}},
 	}
@@ -86,18 +85,18 @@ func (f *facts) tokens() policy {
 // cloudKeys are the annotations of an account by which clouds know who it is.
 const cloudKeys = "['eks.amazonaws.com/role-arn', 'iam.gke.io/gcp-service-account', 'azure.workload.identity/client-id']"
 
-func (f *facts) cloudAccounts() policy {
+func cloudAccounts() policy {
 	return policy{
 		name: "bulkhead-accounts", why: "Which cloud identities a tenant's accounts may have: those of its contract.",
-		on: typed("", "v1", writes(), "serviceaccounts"), namespaces: f.both(),
+		on: typed("", "v1", writes(), "serviceaccounts"), in: ofTenantsAndFlux,
 		conditions: []admissionv1.MatchCondition{{
 			Name: "annotations-change", Expression: "request.operation == 'CREATE' || " + mapOf("object", "annotations") + " != " + mapOf("oldObject", "annotations"),
 		}},
-		variables: []admissionv1.Variable{f.tenantOf(), lookup("identities", "variables.tenant", f.clouds)},
+		variables: []admissionv1.Variable{known(), its()},
 		checks: []check{{
 			[]string{"SEC-006"},
 			"!has(object.metadata.annotations) || object.metadata.annotations.all(k, !(k in " + cloudKeys + ") ||\n" +
-				"variables.identities.exists(i, object.metadata.annotations[k].matches(i)))",
+				"" + listed("variables.tenant", "identities") + ".exists(i, object.metadata.annotations[k].matches(i)))",
 			"the account asks for a cloud identity that is not in the contract",
 		}},
 	}
@@ -106,15 +105,16 @@ func (f *facts) cloudAccounts() policy {
 // annotations of an Ingress that put text into the configuration of its controller.
 //
 // Source: ingress-nginx v1.14, NGINX Ingress Controller v5, HAProxy ingress v0.15.
-func (f *facts) ingressAnnotations() policy {
+func ingressAnnotations() policy {
 	return policy{
 		name: "bulkhead-ingress-annotations", why: "An ingress controller serves all tenants: none of them configures it, or lets it read from namespaces of others.",
-		on: typed("networking.k8s.io", "v1", writes(), "ingresses"), namespaces: f.own,
+		on: typed("networking.k8s.io", "v1", writes(), "ingresses"), in: ofTenants,
 		conditions: []admissionv1.MatchCondition{{
 			Name: "annotations-change", Expression: "request.operation == 'CREATE' || " + mapOf("object", "annotations") + " != " + mapOf("oldObject", "annotations"),
 		}},
 		variables: []admissionv1.Variable{
-			f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned), lookup("hosts", "request.namespace", f.hosts),
+			known(), its(),
+			{Name: "hosts", Expression: listed("variables.tenant", "hosts")},
 			{Name: "annotations", Expression: mapOf("object", "annotations")},
 		},
 		checks: []check{
@@ -127,13 +127,13 @@ func (f *facts) ingressAnnotations() policy {
 			{
 				[]string{"NET-005"},
 				"variables.annotations.all(k, !k.matches('[.].*/.*-(secret|configmap|set-headers)$') || !variables.annotations[k].contains('/') ||\n" +
-					"variables.annotations[k].split('/')[0] in variables.namespaces)",
+					"variables.annotations[k].split('/')[0] in variables.tenant.namespaces)",
 				"an annotation lets the controller read from a namespace that is not the tenant's",
 			},
 			{
 				[]string{"NET-005"},
 				"variables.annotations.all(k, !k.matches('[.].*/(auth-url|mirror-target|mirror-host)$') || variables.annotations[k].startsWith('$') ||\n" +
-					"!isURL(variables.annotations[k]) || variables.namespaces.exists(n, url(variables.annotations[k]).getHostname().matches('[.]' + n + '[.]svc([.]cluster[.]local[.]?)?$')) ||\n" +
+					"!isURL(variables.annotations[k]) || variables.tenant.namespaces.exists(n, url(variables.annotations[k]).getHostname().matches('[.]' + n + '[.]svc([.]cluster[.]local[.]?)?$')) ||\n" +
 					"variables.hosts.exists(h, h == url(variables.annotations[k]).getHostname() || (h.startsWith('*.') && url(variables.annotations[k]).getHostname().endsWith(h.substring(1)))))",
 				"an annotation sends the requests of clients to a host that is not the tenant's",
 			},
@@ -142,16 +142,16 @@ func (f *facts) ingressAnnotations() policy {
 }
 
 // crossings are kinds of the Gateway API by which one namespace reaches into another.
-func (f *facts) crossings() policy {
-	const own = "in variables.namespaces"
+func crossings() policy {
+	const own = "in variables.tenant.namespaces"
 	return policy{
 		name: "bulkhead-crossings", why: "Whom a tenant lets into its namespaces by routes and grants, and where its own routes lead.",
 		on: []admissionv1.NamedRuleWithOperations{on(
 			"gateway.networking.k8s.io", writes(), "referencegrants", "gateways", "httproutes", "grpcroutes", "tlsroutes", "tcproutes", "udproutes",
 		)},
-		conditions: specChanged(), namespaces: f.own,
+		conditions: specChanged(), in: ofTenants,
 		variables: []admissionv1.Variable{
-			f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned), {Name: "spec", Expression: "dyn(object.spec)"},
+			known(), its(), {Name: "spec", Expression: "dyn(object.spec)"},
 		},
 		checks: []check{
 			{
@@ -177,51 +177,51 @@ func (f *facts) crossings() policy {
 }
 
 // claims of storage. A volume that is kept for a claim Kubernetes binds to no other.
-func (f *facts) claims() policy {
+func claims() policy {
 	return policy{
 		name: "bulkhead-volume-claims", why: "Where a tenant's volumes take their first data from.",
-		on: typed("", "v1", writes(), "persistentvolumeclaims"), conditions: specChanged(), namespaces: f.own,
-		variables: []admissionv1.Variable{f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned)},
+		on: typed("", "v1", writes(), "persistentvolumeclaims"), conditions: specChanged(), in: ofTenants,
+		variables: []admissionv1.Variable{known(), its()},
 		checks: []check{{
 			[]string{"WRK-006"},
-			"!has(object.spec.dataSourceRef) || !has(object.spec.dataSourceRef.namespace) || object.spec.dataSourceRef.namespace in variables.namespaces",
+			"!has(object.spec.dataSourceRef) || !has(object.spec.dataSourceRef.namespace) || object.spec.dataSourceRef.namespace in variables.tenant.namespaces",
 			"spec.dataSourceRef is of a namespace that is not the tenant's",
 		}},
 	}
 }
 
 // monitors scrape with the rights of who reads them.
-func (f *facts) monitors() policy {
+func monitors() policy {
 	return policy{
 		name: "bulkhead-monitors", why: "What a tenant may have scraped: what is in its own namespaces.",
 		on:         []admissionv1.NamedRuleWithOperations{on("monitoring.coreos.com", writes(), "servicemonitors", "podmonitors", "probes")},
-		conditions: specChanged(), namespaces: f.own,
+		conditions: specChanged(), in: ofTenants,
 		variables: []admissionv1.Variable{
-			f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned),
+			known(), its(),
 			{Name: "spec", Expression: "dyn(object.spec)"},
 			{Name: "selectors", Expression: "(has(variables.spec.namespaceSelector) ? [variables.spec.namespaceSelector] : []) +\n" +
 				"(has(variables.spec.targets) && has(variables.spec.targets.ingress) && has(variables.spec.targets.ingress.namespaceSelector) ? [variables.spec.targets.ingress.namespaceSelector] : [])"},
 		},
 		checks: []check{{
 			[]string{"DEL-004"},
-			"variables.selectors.all(s, (!has(s.any) || !s.any) && (!has(s.matchNames) || s.matchNames.all(n, n in variables.namespaces)))",
+			"variables.selectors.all(s, (!has(s.any) || !s.any) && (!has(s.matchNames) || s.matchNames.all(n, n in variables.tenant.namespaces)))",
 			"a namespaceSelector selects namespaces that are not the tenant's",
 		}},
 	}
 }
 
 // proxyRoutes are those of Traefik, whose provider may be told to follow them into other namespaces.
-func (f *facts) proxyRoutes() policy {
+func proxyRoutes() policy {
 	return policy{
 		name: "bulkhead-proxy-routes", why: "Where a tenant's routes lead: to its own Services.",
 		on: []admissionv1.NamedRuleWithOperations{
 			on("traefik.io", writes(), "ingressroutes", "ingressroutetcps", "ingressrouteudps"), on("traefik.containo.us", writes(), "ingressroutes", "ingressroutetcps", "ingressrouteudps"),
 		},
-		conditions: specChanged(), namespaces: f.own,
-		variables: []admissionv1.Variable{f.tenantOf(), lookup("namespaces", "variables.tenant", f.owned), {Name: "spec", Expression: "dyn(object.spec)"}},
+		conditions: specChanged(), in: ofTenants,
+		variables: []admissionv1.Variable{known(), its(), {Name: "spec", Expression: "dyn(object.spec)"}},
 		checks: []check{{
 			[]string{"DEL-004", "NET-007"},
-			"variables.spec.routes.all(r, !has(r.services) || r.services.all(s, !has(s.namespace) || s.namespace in variables.namespaces))",
+			"variables.spec.routes.all(r, !has(r.services) || r.services.all(s, !has(s.namespace) || s.namespace in variables.tenant.namespaces))",
 			"a route leads to a Service that is not the tenant's",
 		}},
 	}

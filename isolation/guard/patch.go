@@ -1,0 +1,37 @@
+package guard
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fluxcd/pkg/apis/kustomize"
+
+	"github.com/bulkhead-dev/bulkhead/tenant"
+)
+
+// Patches make of [Base] the guards of a cluster: what the policies know of its tenants, and the namespaces that the bindings select. A namespace is a line of
+// its own, and a tenant some that follow each other. All compartments are of that cluster; none gives none.
+func Patches(compartments []*tenant.Compartment) []kustomize.Patch {
+	if len(compartments) == 0 {
+		return nil
+	}
+	f := gather(compartments)
+	variables := f.variables()
+	last := len(variables) - 1
+	text := "- op: replace\n  path: /spec/variables/0/expression\n  value: |-\n" + indent(variables[last].Expression, "    ") + "\n"
+	for i := last - 1; i >= 0; i-- { // each is put before those that are there
+		text += "- op: add\n  path: /spec/variables/0\n  value:\n    name: " + variables[i].Name + "\n    expression: |-\n" + indent(variables[i].Expression, "      ") + "\n"
+	}
+	out := []kustomize.Patch{{Target: &kustomize.Selector{Kind: "ValidatingAdmissionPolicy", AnnotationSelector: AnnotationHolds + "=" + tenantsVariable}, Patch: text}}
+	for _, where := range []place{ofTenants, ofTenantsAndFlux} {
+		r := f.requirement(where)
+		out = append(out, kustomize.Patch{
+			Target: &kustomize.Selector{Kind: "ValidatingAdmissionPolicyBinding", AnnotationSelector: AnnotationHolds + "=" + string(where)},
+			Patch: fmt.Sprintf("- op: replace\n  path: /spec/matchResources/namespaceSelector/matchExpressions/0\n  value:\n    key: %s\n    operator: %s\n    values:\n    - %s\n",
+				r.Key, r.Operator, strings.Join(r.Values, "\n    - ")),
+		})
+	}
+	return out
+}
+
+func indent(s, by string) string { return by + strings.ReplaceAll(s, "\n", "\n"+by) }
