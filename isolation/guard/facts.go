@@ -48,29 +48,29 @@ func gather(all []*tenant.Compartment) facts {
 	return out
 }
 
-func (f *fact) add(c *tenant.Compartment) {
+func (t *fact) add(c *tenant.Compartment) {
 	contract := &c.Tenant.Spec.Contract
-	f.namespaces = append(f.namespaces, c.Namespaces...)
+	t.namespaces = append(t.namespaces, c.Namespaces...)
 	if c.Settings.NestedFlux == v1alpha1.Pinned {
 		for _, ns := range c.Namespaces {
-			f.accounts = append(f.accounts, ns+"/"+tenant.NestedAccount)
+			t.accounts = append(t.accounts, ns+"/"+tenant.NestedAccount)
 		}
 	}
 	if c.Settings.Shape == v1alpha1.Isolated {
-		f.flux, f.accounts = append(f.flux, c.FluxNamespace()), append(f.accounts, c.FluxNamespace()+"/"+c.Name())
+		t.flux, t.accounts = append(t.flux, c.FluxNamespace()), append(t.accounts, c.FluxNamespace()+"/"+c.Name())
 	} else {
-		f.article = append(f.article, c.Name())
+		t.article = append(t.article, c.Name())
 	}
-	f.repository = append(f.repository, base(c.Tenant.Spec.URL()))
+	t.repository = append(t.repository, base(c.Tenant.Spec.URL()))
 	for _, u := range contract.SourceURLs {
-		f.sources = append(f.sources, base(u))
+		t.sources = append(t.sources, base(u))
 	}
-	f.hosts = append(f.hosts, lower(contract.Hosts)...)
+	t.hosts = append(t.hosts, lower(contract.Hosts)...)
 	for _, r := range contract.Registries {
-		f.registries = append(f.registries, strings.TrimSuffix(r, "/")+"/")
+		t.registries = append(t.registries, strings.TrimSuffix(r, "/")+"/")
 	}
 	for _, id := range contract.CloudIdentities {
-		f.identities = append(f.identities, "^"+strings.ReplaceAll(regexp.QuoteMeta(id), `\*`, ".*")+"$")
+		t.identities = append(t.identities, "^"+strings.ReplaceAll(regexp.QuoteMeta(id), `\*`, ".*")+"$")
 	}
 }
 

@@ -18,11 +18,12 @@ func Patches(compartments []*tenant.Compartment) []kustomize.Patch {
 	f := gather(compartments)
 	variables := f.variables()
 	last := len(variables) - 1
-	text := "- op: replace\n  path: /spec/variables/0/expression\n  value: |-\n" + indent(variables[last].Expression, "    ") + "\n"
+	var text strings.Builder
+	_, _ = fmt.Fprintf(&text, "- op: replace\n  path: /spec/variables/0/expression\n  value: |-\n%s\n", indent(variables[last].Expression, "    "))
 	for i := last - 1; i >= 0; i-- { // each is put before those that are there
-		text += "- op: add\n  path: /spec/variables/0\n  value:\n    name: " + variables[i].Name + "\n    expression: |-\n" + indent(variables[i].Expression, "      ") + "\n"
+		_, _ = fmt.Fprintf(&text, "- op: add\n  path: /spec/variables/0\n  value:\n    name: %s\n    expression: |-\n%s\n", variables[i].Name, indent(variables[i].Expression, "      "))
 	}
-	out := []kustomize.Patch{{Target: &kustomize.Selector{Kind: "ValidatingAdmissionPolicy", AnnotationSelector: AnnotationHolds + "=" + tenantsVariable}, Patch: text}}
+	out := []kustomize.Patch{{Target: &kustomize.Selector{Kind: "ValidatingAdmissionPolicy", AnnotationSelector: AnnotationHolds + "=" + tenantsVariable}, Patch: text.String()}}
 	for _, where := range []place{ofTenants, ofTenantsAndFlux} {
 		r := f.requirement(where)
 		out = append(out, kustomize.Patch{

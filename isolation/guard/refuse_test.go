@@ -6,8 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/isolation/guard"
+	"github.com/bulkhead-dev/bulkhead/object"
 	"github.com/bulkhead-dev/bulkhead/tenant"
 )
 
@@ -320,6 +325,7 @@ func TestMany(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	samePatched(t, objects, guard.Patches(all)[0].Patch)
 	g := compile(t, objects)
 	var subjects []string
 	for i := range 50 {
@@ -337,5 +343,44 @@ func TestMany(t *testing.T) {
 	} {
 		text, resource := of(c.what, c.meta, c.rest)
 		expect(t, g, ask{user: c.user, resource: resource, new: text}, c.want)
+	}
+}
+
+// samePatched applies a patch of the policies to one of the base, whose variables are then those of the whole guards.
+func samePatched(t *testing.T, want []*object.Object, patch string) {
+	t.Helper()
+	var steps []struct {
+		Op, Path string
+		Value    any
+	}
+	if err := yaml.UnmarshalStrict([]byte(patch), &steps); err != nil {
+		t.Fatal(err)
+	}
+	shared, err := guard.Base(guard.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := func(objects []*object.Object) []any {
+		for _, o := range objects {
+			if o.ID.Kind == "ValidatingAdmissionPolicy" && o.ID.Name == "bulkhead-sources" {
+				list, _, _ := unstructured.NestedSlice(o.Body().Map(), "spec", "variables")
+				return list
+			}
+		}
+		return nil
+	}
+	got := variables(shared)
+	for _, s := range steps {
+		switch s.Op + " " + s.Path {
+		case "replace /spec/variables/0/expression":
+			got[0] = map[string]any{"name": "tenants", "expression": s.Value}
+		case "add /spec/variables/0":
+			got = slices.Insert(got, 0, s.Value)
+		default:
+			t.Fatalf("%s %s", s.Op, s.Path)
+		}
+	}
+	if diff := cmp.Diff(variables(want), got); diff != "" || len(steps) < 2 {
+		t.Errorf("%d steps, the variables of a policy (-want +got):\n%.2000s", len(steps), diff)
 	}
 }
