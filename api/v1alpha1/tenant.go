@@ -250,11 +250,13 @@ type Contract struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	OperatorKinds []metav1.GroupKind `json:"operatorKinds,omitempty"`
-	// IngressClasses are the classes that its Ingresses and Gateways may name. Unset: any.
+	// IngressClasses are the classes that its Ingresses and Gateways may name. Unset: any. The API server writes the cluster's default class into an
+	// Ingress that names none, so with guards that one is to be listed, too.
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	IngressClasses []string `json:"ingressClasses,omitempty"`
-	// StorageClasses are those that its volume claims may name. Unset: any.
+	// StorageClasses are those that its volume claims may name. Unset: any. The API server writes the cluster's default class into a claim that names
+	// none, so with guards that one is to be listed, too.
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	StorageClasses []string `json:"storageClasses,omitempty"`

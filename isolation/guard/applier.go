@@ -11,7 +11,7 @@ func (w *writers) policies() []policy {
 		sources(), buckets(), sourceStatus(), fluxSources(), images(),
 		alerts(), receivers(), providers(),
 		w.platformObjects(), w.namespaceObjects(), w.bindings(), w.wideBindings(), w.networkPolicies(),
-		ingresses(), ingressAnnotations(), routes(), crossings(), services(), claims(), tokens(), cloudAccounts(),
+		ingresses(), ingressAnnotations(), routes(), crossings(), services(), claims(), priorities(), tokens(), cloudAccounts(),
 		monitors(), proxyRoutes(),
 	})
 }
@@ -133,11 +133,11 @@ func otherAppliers() policy {
 		conditions: []admissionv1.MatchCondition{{
 			Name: "spec-changes", Expression: "request.operation == 'CREATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec)",
 		}},
-		in: ofTenants,
+		in: ofTenants, variables: []admissionv1.Variable{known(), its()},
 		checks: []check{{
 			[]string{"CTL-007", "CTL-012", "DEL-001", "NST-001", "OPR-001", "OPR-002", "OPR-003", "OPR-004", "OPR-005"},
-			"false",
-			"the kind is the platform's: its controller would act for the tenant",
+			"request.kind.group + '/' + request.kind.kind in " + listed("variables.tenant", "operatorKinds"),
+			"the kind is the platform's, and not in operatorKinds of the contract: its controller would act for the tenant",
 		}},
 	}
 }

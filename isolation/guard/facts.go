@@ -28,6 +28,10 @@ type fact struct {
 	hosts      []string // patterns; of a contract about hosts
 	registries []string // prefixes of images, each with a / at its end
 	identities []string // regular expressions
+	kinds      []string // of operators, as GROUP/KIND
+	ingress    []string // classes; of a contract about them, as the next two
+	storage    []string
+	priority   []string
 }
 
 func gather(all []*tenant.Compartment) facts {
@@ -40,7 +44,7 @@ func gather(all []*tenant.Compartment) facts {
 		out[i].add(c)
 	}
 	for _, f := range out {
-		for _, list := range []*[]string{&f.namespaces, &f.flux, &f.article, &f.accounts, &f.repository, &f.sources, &f.hosts, &f.registries, &f.identities} {
+		for _, list := range []*[]string{&f.namespaces, &f.flux, &f.article, &f.accounts, &f.repository, &f.sources, &f.hosts, &f.registries, &f.identities, &f.kinds, &f.ingress, &f.storage, &f.priority} {
 			*list = distinct(*list)
 		}
 	}
@@ -72,6 +76,12 @@ func (t *fact) add(c *tenant.Compartment) {
 	for _, id := range contract.CloudIdentities {
 		t.identities = append(t.identities, "^"+strings.ReplaceAll(regexp.QuoteMeta(id), `\*`, ".*")+"$")
 	}
+	for _, gk := range contract.OperatorKinds {
+		t.kinds = append(t.kinds, gk.Group+"/"+gk.Kind)
+	}
+	t.ingress = append(t.ingress, contract.IngressClasses...)
+	t.storage = append(t.storage, contract.StorageClasses...)
+	t.priority = append(t.priority, contract.PriorityClasses...)
 }
 
 // longest is how long an expression may be, with some room.
@@ -127,6 +137,10 @@ func (t *fact) literal() string {
 		{"hosts", t.hosts},
 		{"registries", t.registries},
 		{"identities", t.identities},
+		{"operatorKinds", t.kinds},
+		{"ingressClasses", t.ingress},
+		{"storageClasses", t.storage},
+		{"priorityClasses", t.priority},
 	} {
 		if len(l.values) > 0 {
 			lines = append(lines, "    "+text(l.key)+": "+list(l.values))

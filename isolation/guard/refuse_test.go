@@ -39,7 +39,7 @@ var kinds = map[string][2]string{
 	"RoleBinding": {"rbac.authorization.k8s.io/v1", "rolebindings"}, "ClusterRoleBinding": {"rbac.authorization.k8s.io/v1", "clusterrolebindings"},
 	"ServiceMonitor": {"monitoring.coreos.com/v1", "servicemonitors"}, "Probe": {"monitoring.coreos.com/v1", "probes"}, "IngressRoute": {"traefik.io/v1alpha1", "ingressroutes"},
 	"ReferenceGrant": {"gateway.networking.k8s.io/v1beta1", "referencegrants"}, "PersistentVolumeClaim": {"v1", "persistentvolumeclaims"},
-	"ClusterRole": {"rbac.authorization.k8s.io/v1", "clusterroles"},
+	"ClusterRole": {"rbac.authorization.k8s.io/v1", "clusterroles"}, "Deployment": {"apps/v1", "deployments"}, "CronJob": {"batch/v1", "cronjobs"},
 }
 
 // of writes an object: "KIND NAMESPACE", further metadata, and the rest, in flow style.
@@ -186,6 +186,19 @@ var creations = []struct{ user, what, meta, rest, want string }{
 	{byTenant, "HTTPRoute billing-prod", "", "spec: {hostnames: [a.billing.example.com], rules: [{backendRefs: [{name: x}], filters: [{type: RequestMirror, requestMirror: {backendRef: {name: x, namespace: auth-prod}}}]}]}", "NET-007"},
 	{byTenant, "PersistentVolumeClaim billing-prod", "", "spec: {dataSourceRef: {kind: VolumeSnapshot, name: x, namespace: auth-prod}}", "WRK-006"},
 	{byTenant, "PersistentVolumeClaim billing-prod", "", "spec: {dataSourceRef: {kind: VolumeSnapshot, name: x}}", ""},
+	{byTenant, "PersistentVolumeClaim billing-prod", "", "spec: {storageClassName: fast}", "WRK-006"},
+	{byTenant, "PersistentVolumeClaim billing-prod", "", "spec: {storageClassName: standard}", ""},
+	{byTenant, "Ingress billing-prod", "", "spec: {ingressClassName: public, rules: [{host: billing.example.com}]}", "NET-005"},
+	{byTenant, "Ingress billing-prod", "annotations: {kubernetes.io/ingress.class: public}", "spec: {rules: [{host: billing.example.com}]}", "NET-005"},
+	{byTenant, "Ingress billing-prod", "", "spec: {ingressClassName: internal, rules: [{host: billing.example.com}]}", ""},
+	{byTenant, "Gateway billing-prod", "", "spec: {gatewayClassName: public, listeners: [{name: a, hostname: a.billing.example.com}]}", "NET-005"},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {priorityClassName: platform}}}", "WRK-005"},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {priorityClassName: system-node-critical}}}", "WRK-005"},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {priorityClassName: tenants}}}", ""},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {}}}", ""},
+	{byTenant, "CronJob billing-prod", "", "spec: {jobTemplate: {spec: {template: {spec: {priorityClassName: platform}}}}}", "WRK-005"},
+	{byTenant, "Terraform billing-prod", "", "spec: {}", ""},
+	{byTenant, "Deployment auth-prod", "", "spec: {template: {spec: {priorityClassName: system-node-critical}}}", "WRK-005"},
 
 	{byTenant, "ServiceMonitor billing-prod", "", "spec: {namespaceSelector: {any: true}}", "DEL-004"},
 	{byTenant, "ServiceMonitor billing-prod", "", "spec: {namespaceSelector: {matchNames: [billing-prod, auth-prod]}}", "DEL-004"},

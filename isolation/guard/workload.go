@@ -27,6 +27,7 @@ func ingresses() policy {
 			{[]string{"NET-004"}, "variables.any || !has(object.spec.defaultBackend) && has(object.spec.rules) && object.spec.rules.size() > 0 && object.spec.rules.all(r, has(r.host) && r.host != '')", "a rule has no host, so that it takes those of everybody"},
 			{[]string{"NET-004"}, "variables.any || !has(object.spec.rules) || object.spec.rules.all(r, !has(r.host) || " + claimed("r.host") + ")", "a host is not in the contract"},
 			{[]string{"NET-004"}, "variables.any || !has(object.spec.tls) || object.spec.tls.all(t, !has(t.hosts) || t.hosts.all(h, " + claimed("h") + "))", "a host of spec.tls is not in the contract"},
+			{[]string{"NET-005"}, "!has(object.spec.ingressClassName) || " + classIn("object.spec.ingressClassName", "ingressClasses"), "spec.ingressClassName is not in the contract"},
 		},
 	}
 }
@@ -45,6 +46,7 @@ func routes() policy {
 		checks: []check{
 			{[]string{"NET-004"}, "variables.any || variables.hosts.size() > 0 && variables.hosts.all(h, h != '')", "no host is named, so that it takes those of everybody"},
 			{[]string{"NET-004"}, "variables.any || variables.hosts.all(h, h == '' || " + claimed("string(h)") + ")", "a host is not in the contract"},
+			{[]string{"NET-005"}, "!has(variables.spec.gatewayClassName) || " + classIn("variables.spec.gatewayClassName", "ingressClasses"), "spec.gatewayClassName is not in the contract"},
 		},
 	}
 }
@@ -137,6 +139,11 @@ func ingressAnnotations() policy {
 					"variables.hosts.exists(h, h == url(variables.annotations[k]).getHostname() || (h.startsWith('*.') && url(variables.annotations[k]).getHostname().endsWith(h.substring(1)))))",
 				"an annotation sends the requests of clients to a host that is not the tenant's",
 			},
+			{
+				[]string{"NET-005"},
+				"!('kubernetes.io/ingress.class' in variables.annotations) || " + classIn("variables.annotations['kubernetes.io/ingress.class']", "ingressClasses"),
+				"the annotation kubernetes.io/ingress.class is not in the contract",
+			},
 		},
 	}
 }
@@ -186,7 +193,36 @@ func claims() policy {
 			[]string{"WRK-006"},
 			"!has(object.spec.dataSourceRef) || !has(object.spec.dataSourceRef.namespace) || object.spec.dataSourceRef.namespace in variables.tenant.namespaces",
 			"spec.dataSourceRef is of a namespace that is not the tenant's",
+		}, {
+			[]string{"WRK-006"},
+			"!has(object.spec.storageClassName) || object.spec.storageClassName == '' || (request.operation == 'UPDATE' && has(oldObject.spec.storageClassName)) ||\n" +
+				classIn("object.spec.storageClassName", "storageClasses"),
+			"spec.storageClassName is not in the contract",
 		}},
+	}
+}
+
+// classIn is whether a class is in a list of the tenant's contract, or the contract says nothing of such classes.
+func classIn(class, key string) string {
+	return "!('" + key + "' in variables.tenant) || " + class + " in variables.tenant." + key
+}
+
+// priorities of what makes pods. Pods themselves are left out: into one that names no class the API server has written the default class before policies see it.
+//
+// Source: Kubernetes v1.36, the admission plugin Priority.
+func priorities() policy {
+	return policy{
+		name: "bulkhead-priorities", why: "Which priorities a tenant's workloads may have: those of its contract, and none of Kubernetes' own.",
+		on: append(typed("apps", "v1", writes(), "deployments", "statefulsets", "daemonsets", "replicasets"), typed("batch", "v1", writes(), "jobs", "cronjobs")...), conditions: specChanged(), in: ofTenants,
+		variables: []admissionv1.Variable{
+			known(), its(), {Name: "spec", Expression: "dyn(object.spec)"},
+			{Name: "pod", Expression: "has(variables.spec.jobTemplate) ? variables.spec.jobTemplate.spec.template.spec : variables.spec.template.spec"},
+			{Name: "class", Expression: "has(variables.pod.priorityClassName) ? variables.pod.priorityClassName : ''"},
+		},
+		checks: []check{
+			{[]string{"WRK-005"}, "!variables.class.startsWith('system-')", "priorityClassName is one of the system's: it drives out the pods of others"},
+			{[]string{"WRK-005"}, "variables.class == '' || " + classIn("variables.class", "priorityClasses"), "priorityClassName is not in the contract"},
+		},
 	}
 }
 

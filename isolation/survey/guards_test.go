@@ -12,6 +12,7 @@ import (
 
 // otherwise are samples whose bad half no admission policy refuses, and why not. What else holds is in [guard.Table].
 var otherwise = map[string]string{
+	"DEL-001-contract":   "the tenant's role has no such kind",
 	"DEL-001-crossplane": "the tenant's role has no such kind",
 	"IMG-003-signature":  "whether sources ask for signatures is said elsewhere",
 	"IMP-003-platform":   "the platform's own applier takes the fleet's source",
