@@ -133,6 +133,8 @@ type Finding struct {
 	Steps []Step `json:"steps,omitempty"`
 	// Waived is the waiver that covers it; nil for none. A waived finding fails nothing.
 	Waived *Waived `json:"waived,omitempty"`
+	// Pending is a waiver that would cover it and comes with the change under review; nil for none. The finding is open all the same.
+	Pending *Waived `json:"pending,omitempty"`
 }
 
 // Waived says why a finding is accepted.

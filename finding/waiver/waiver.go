@@ -22,6 +22,7 @@ import (
 // The rules of what [Apply] finds.
 const (
 	Expired = "waiver-expired"
+	Pending = "waiver-pending"
 	Refused = "waiver-refused"
 	Soon    = "waiver-soon"
 	TooLong = "waiver-too-long"
@@ -61,6 +62,11 @@ func Rules() []finding.Rule {
 			Hint: "cure what it accepted, renew it with a new approval, or delete it",
 		},
 		{
+			ID: Pending, Severity: finding.Note, Title: "A waiver comes with the change that needs it",
+			Why:  "A change does not accept what it brings itself: in its own review only the waivers count that were there before it, and are there after it.",
+			Hint: "merge the waiver first, in a change of its own; or check with --waivers head where the owners of the waivers have to approve every change of them",
+		},
+		{
 			ID: Refused, Severity: finding.Error, Title: "A waiver names what cannot be waived",
 			Why:  "A critical finding is a cluster, or all of another tenant, that is open to be taken over. No reason makes up for that, and so it stays open.",
 			Hint: "cure what is found, and take the rule out of the waiver",
@@ -90,23 +96,38 @@ func Rules() []finding.Rule {
 // called again when there are more findings. A finding with a level is covered within the bounds of [MostDays] only. ClusterLabels are those of the Cluster documents, by name.
 // Nothing given is changed.
 func Apply(findings []finding.Finding, waivers []v1alpha1.Waiver, clusterLabels map[string]map[string]string, now time.Time) []finding.Finding {
-	all := make([]*waiver, len(waivers))
-	for i := range waivers {
-		all[i] = read(&waivers[i], now)
-	}
+	return apply(findings, readAll(waivers, now), clusterLabels, func(part *finding.Finding, _ []*waiver) []finding.Finding { return []finding.Finding{*part} })
+}
+
+// apply marks what the waivers cover, and appends their faults. Marked tells what becomes of a part that one of them covers.
+func apply(findings []finding.Finding, all []*waiver, clusterLabels map[string]map[string]string, marked func(part *finding.Finding, all []*waiver) []finding.Finding) []finding.Finding {
 	var out []finding.Finding
 	for i := range findings {
 		f := &findings[i]
 		switch f.Rule {
-		case Expired, Refused, Soon, TooLong, Unused:
+		case Expired, Pending, Refused, Soon, TooLong, Unused:
 			continue
 		}
-		out = append(out, split(f, all, clusterLabels)...)
+		for _, part := range split(f, all, clusterLabels) {
+			if part.Waived == nil || f.Waived != nil {
+				out = append(out, part)
+				continue
+			}
+			out = append(out, marked(&part, all)...)
+		}
 	}
 	for _, w := range all {
 		out = append(out, w.faults()...)
 	}
 	return out
+}
+
+func readAll(waivers []v1alpha1.Waiver, now time.Time) []*waiver {
+	all := make([]*waiver, len(waivers))
+	for i := range waivers {
+		all[i] = read(&waivers[i], now)
+	}
+	return all
 }
 
 // waiver is a document that is ready to be asked, and what it was used for.
@@ -118,12 +139,13 @@ type waiver struct {
 	refused map[string]bool // findings that no waiver covers
 	early   map[string]bool // findings that it does not cover yet
 	level   finding.Level   // the worst of early
+	pending map[string]bool // findings that it covers and no waiver did before the change
 	at      map[string]bool // clusters
 	broken  bool            // its date or its selector cannot be read, which Decode does not let through
 }
 
 func read(doc *v1alpha1.Waiver, now time.Time) *waiver {
-	w := &waiver{Waiver: doc, covered: map[string]bool{}, refused: map[string]bool{}, early: map[string]bool{}, at: map[string]bool{}}
+	w := &waiver{Waiver: doc, covered: map[string]bool{}, refused: map[string]bool{}, early: map[string]bool{}, pending: map[string]bool{}, at: map[string]bool{}}
 	last, err := doc.Spec.Expires.Time()
 	w.broken = err != nil
 	w.left = int(last.Sub(now.UTC().Truncate(24*time.Hour)).Hours() / 24)
@@ -315,6 +337,10 @@ func (w *waiver) faults() []finding.Finding {
 			worst = ""
 		}
 		f.Message = fmt.Sprintf("%s ends on %s, %s, which is too far ahead for %s%s of level %s", who, w.Spec.Expires, when(w.left), phrase.Count(n, "finding"), worst, w.level)
+	case len(w.pending) > 0:
+		n := len(w.pending)
+		f.Rule, f.Severity = Pending, finding.Note
+		f.Message = fmt.Sprintf("%s comes with this change, and %s that it would accept %s open in its review", who, phrase.Count(n, "finding"), phrase.Verb(n, "stays", "stay"))
 	case covered == 0:
 		f.Rule, f.Severity = Unused, finding.Warning
 		f.Message = who + " accepts nothing"

@@ -107,13 +107,15 @@ func (f *fleet) spoke(ctx context.Context, o *checkOptions) (*surveyed, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &surveyed{docs: b.Documents, tenant: b.Tenant.Name}
+	x := &surveyed{docs: b.Documents, earlier: b.Documents, tenant: b.Tenant.Name}
 	if x.at, err = f.workspace.at(ctx, o.rev); err != nil {
 		return nil, err
 	}
-	if err := f.ready(ctx, b.Hub, b.Hub); err != nil {
+	spokes, err := f.ready(ctx, b.Hub, b.Hub)
+	if err != nil {
 		return nil, err
 	}
+	f.render.Sources = spokes.after
 	if x.rendered, x.head, err = f.under(ctx, b, x.at); err != nil {
 		return nil, err
 	}

@@ -109,11 +109,11 @@ type Finding struct {
 	Key string `json:"fingerprint"`
 	// Boundary is true when it breaks the proof that a tenant stays in its compartment.
 	Boundary bool `json:"boundary"`
-	// Known is true when the baseline holds it. A known finding fails nothing.
+	// Known is true when the baseline or the revision before the change has it. A known finding fails nothing.
 	Known bool `json:"known"`
 }
 
-// New reports whether the finding counts: nobody accepted it, and the baseline does not hold it.
+// New reports whether the finding counts: nobody accepted it, and it is not known.
 func (f *Finding) New() bool { return f.Open() && !f.Known }
 
 // At is the level of the finding; of one without a level, what its severity stands for.

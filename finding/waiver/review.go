@@ -1,0 +1,38 @@
+package waiver
+
+import (
+	"slices"
+	"time"
+
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
+	"github.com/bulkhead-dev/bulkhead/finding"
+)
+
+// Revision is the waivers of a revision, and the labels of its Cluster documents, by name.
+type Revision struct {
+	Waivers       []v1alpha1.Waiver
+	ClusterLabels map[string]map[string]string
+}
+
+// Review is [Apply] for a change: what is found after it is accepted where a waiver covers it that was there before, and one that is there after. So
+// no change accepts what it brings: not by a waiver of its own, not by a wider scope, a later day or another label of a cluster. What only waivers of the change cover
+// stays open, and says so in its Pending. Faults are those of the waivers after.
+func Review(findings []finding.Finding, before, after Revision, now time.Time) []finding.Finding {
+	earlier := readAll(before.Waivers, now)
+	return apply(findings, readAll(after.Waivers, now), after.ClusterLabels, func(part *finding.Finding, all []*waiver) []finding.Finding {
+		bare := *part
+		bare.Waived = nil
+		out := split(&bare, earlier, before.ClusterLabels)
+		for i := range out {
+			if out[i].Waived != nil {
+				out[i].Waived = part.Waived
+				continue
+			}
+			out[i].Pending = part.Waived
+			if at := slices.IndexFunc(all, func(w *waiver) bool { return w.Name == part.Waived.Name && w.Place.File == part.Waived.File }); at >= 0 {
+				all[at].note(all[at].pending, &out[i], out[i].Clusters)
+			}
+		}
+		return out
+	})
+}
