@@ -143,7 +143,7 @@ type Waived struct {
 	Name   string `json:"name"`
 	File   string `json:"file"`
 	Reason string `json:"reason"`
-	// Approver is who accepted it.
+	// Approver is who accepted it; two of them as "ada and jo".
 	Approver string `json:"approver"`
 	// Expires is the last day that it holds, as YYYY-MM-DD.
 	Expires string `json:"expires"`

@@ -5,6 +5,7 @@
 package waiver
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path"
@@ -38,7 +39,7 @@ func MostDays(rule string, level finding.Level) (days int, may bool) {
 	switch level {
 	case "":
 		return math.MaxInt, true
-	case finding.Critical:
+	case finding.Critical: // by two approvers
 		return 14, slices.Contains(waivable, rule)
 	case finding.High:
 		return 30, true
@@ -137,6 +138,7 @@ type waiver struct {
 	left    int             // days until the last day; negative when it has expired
 	covered map[string]bool // findings
 	refused map[string]bool // findings that no waiver covers
+	alone   bool            // one of refused would be covered if a second person had accepted it
 	early   map[string]bool // findings that it does not cover yet
 	level   finding.Level   // the worst of early
 	pending map[string]bool // findings that it covers and no waiver did before the change
@@ -250,6 +252,10 @@ func (w *waiver) note(set map[string]bool, f *finding.Finding, clusters []string
 // another waiver covers: a fault of this one stays one.
 func (w *waiver) may(f *finding.Finding, clusterLabels map[string]map[string]string) bool {
 	most, may := MostDays(f.Rule, f.Level)
+	alone := may && f.Level == finding.Critical && w.Spec.SecondApprover == ""
+	if alone {
+		may = false
+	}
 	if may && (w.left <= most || w.broken) {
 		return true
 	}
@@ -263,6 +269,7 @@ func (w *waiver) may(f *finding.Finding, clusterLabels map[string]map[string]str
 	case len(f.Clusters) > 0 && len(at) == 0, len(f.Clusters) == 0 && !w.Spec.Scope.Clusters.IsZero():
 	case !may:
 		w.note(w.refused, f, at)
+		w.alone = w.alone || alone
 	default:
 		w.note(w.early, f, at)
 		if w.level == "" || f.Level.Rank() < w.level.Rank() {
@@ -274,7 +281,11 @@ func (w *waiver) may(f *finding.Finding, clusterLabels map[string]map[string]str
 
 func (w *waiver) mark() *finding.Waived {
 	s := &w.Spec
-	return &finding.Waived{Name: w.Name, File: w.Place.File, Reason: s.Reason, Approver: s.Approver, Expires: string(s.Expires)}
+	approver := s.Approver
+	if s.SecondApprover != "" {
+		approver += " and " + s.SecondApprover
+	}
+	return &finding.Waived{Name: w.Name, File: w.Place.File, Reason: s.Reason, Approver: approver, Expires: string(s.Expires)}
 }
 
 // meant reports whether the waiver is about such a finding, clusters aside.
@@ -326,6 +337,10 @@ func (w *waiver) faults() []finding.Finding {
 		n := len(w.refused)
 		f.Rule, f.Severity = Refused, finding.Error
 		f.Message = fmt.Sprintf("%s is for %s of level critical, which %s open", who, phrase.Count(n, "finding"), phrase.Verb(n, "stays", "stay"))
+		if w.alone {
+			f.Message += " without a second approver"
+			f.Hint = "have somebody else look at it, and name them in spec.secondApprover"
+		}
 	case w.expired():
 		f.Rule, f.Severity = Expired, finding.Warning
 		f.Message = fmt.Sprintf("%s has expired on %s", who, w.Spec.Expires)
@@ -352,7 +367,7 @@ func (w *waiver) faults() []finding.Finding {
 	}
 	for _, r := range Rules() {
 		if r.ID == f.Rule {
-			f.Hint = r.Hint
+			f.Hint = cmp.Or(f.Hint, r.Hint)
 		}
 	}
 	return []finding.Finding{f}
