@@ -30,7 +30,7 @@ type surveyed struct {
 	rendered     *render.Result
 	docs         v1alpha1.Documents
 	earlier      v1alpha1.Documents // those of base
-	tenant       string // who looks, with its contract; "" for the platform
+	tenant       string             // who looks, with its contract; "" for the platform
 }
 
 // survey renders the revision, and the one before the change if one is named, and surveys them.
