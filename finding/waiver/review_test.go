@@ -11,6 +11,7 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/finding/waiver"
+	"github.com/bulkhead-dev/bulkhead/object"
 )
 
 // TestReview is what a change may do to the waivers that judge it.
@@ -22,7 +23,8 @@ func TestReview(t *testing.T) {
 	}{
 		"it was there":       {[]string{both}, []string{both}, "pvc-deleted prod-1,prod-2 by w0"},
 		"it comes with it":   {nil, []string{both}, "pvc-deleted prod-1,prod-2 pending w0\nwaiver-pending prod-1,prod-2 note fleet/waivers.yaml:2 waiver w0 comes with this change, and 1 finding that it would accept stays open in its review"},
-		"it becomes wider":   {[]string{one}, []string{both}, "pvc-deleted prod-1 by w0\npvc-deleted prod-2 pending w0\nwaiver-pending prod-1,prod-2 note fleet/waivers.yaml:2 waiver w0 comes with this change, and 1 finding that it would accept stays open in its review"},
+		"it comes before":    {nil, []string{"rules: [other], expires: 2026-06-01"}, "pvc-deleted prod-1,prod-2\nwaiver-unused  note fleet/waivers.yaml:2 waiver w0 comes with this change, and accepts nothing yet"},
+		"it becomes wider":   {[]string{one}, []string{both}, "pvc-deleted prod-1 by w0\npvc-deleted prod-2 pending w0\nwaiver-pending prod-2 note fleet/waivers.yaml:2 waiver w0 comes with this change, and 1 finding that it would accept stays open in its review"},
 		"it becomes smaller": {[]string{both}, []string{one}, "pvc-deleted prod-1 by w0\npvc-deleted prod-2"},
 		"it goes":            {[]string{both}, nil, "pvc-deleted prod-1,prod-2"},
 		"it is renewed":      {[]string{both + ", expires: 2026-03-09"}, []string{both}, "pvc-deleted prod-1,prod-2 pending w0\nwaiver-pending prod-1,prod-2 note fleet/waivers.yaml:2 waiver w0 comes with this change, and 1 finding that it would accept stays open in its review"},
@@ -52,6 +54,20 @@ func TestReviewOfLabels(t *testing.T) {
 	got := waiver.Review([]finding.Finding{claim("prod-1")}, waiver.Revision{Waivers: docs, ClusterLabels: labels}, waiver.Revision{Waivers: docs, ClusterLabels: moved}, noon)
 	if got[0].Waived != nil || got[0].Pending == nil {
 		t.Errorf("it is accepted: %+v", got[0])
+	}
+}
+
+// TestReviewOfKnown: a waiver that comes for what stood open before the change is not told of.
+func TestReviewOfKnown(t *testing.T) {
+	after := waiver.Revision{Waivers: decode(t, "rules: [pvc-deleted]"), ClusterLabels: labels}
+	before := waiver.Revision{ClusterLabels: labels, Known: func(f *finding.Finding) bool { return f.Object.Name == "ledger" }}
+	other := claim("dev-1")
+	other.Object = &object.ID{Kind: "PersistentVolumeClaim", Name: "new"}
+	for want, found := range map[int][]finding.Finding{1: {claim("prod-1")}, 3: {claim("prod-1"), other}} {
+		got := waiver.Review(found, before, after, noon)
+		if len(got) != want || got[0].Pending == nil || !got[0].Open() {
+			t.Errorf("want %d: %s", want, show(got))
+		}
 	}
 }
 

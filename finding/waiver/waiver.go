@@ -7,6 +7,7 @@ package waiver
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"path"
 	"slices"
@@ -138,16 +139,18 @@ type waiver struct {
 	left    int             // days until the last day; negative when it has expired
 	covered map[string]bool // findings
 	refused map[string]bool // findings that no waiver covers
+	fresh   bool            // it comes with the change under review
 	alone   bool            // one of refused would be covered if a second person had accepted it
 	early   map[string]bool // findings that it does not cover yet
 	level   finding.Level   // the worst of early
 	pending map[string]bool // findings that it covers and no waiver did before the change
+	open    map[string]bool // clusters of pending
 	at      map[string]bool // clusters
 	broken  bool            // its date or its selector cannot be read, which Decode does not let through
 }
 
 func read(doc *v1alpha1.Waiver, now time.Time) *waiver {
-	w := &waiver{Waiver: doc, covered: map[string]bool{}, refused: map[string]bool{}, early: map[string]bool{}, pending: map[string]bool{}, at: map[string]bool{}}
+	w := &waiver{Waiver: doc, covered: map[string]bool{}, refused: map[string]bool{}, early: map[string]bool{}, pending: map[string]bool{}, open: map[string]bool{}, at: map[string]bool{}}
 	last, err := doc.Spec.Expires.Time()
 	w.broken = err != nil
 	w.left = int(last.Sub(now.UTC().Truncate(24*time.Hour)).Hours() / 24)
@@ -354,8 +357,11 @@ func (w *waiver) faults() []finding.Finding {
 		f.Message = fmt.Sprintf("%s ends on %s, %s, which is too far ahead for %s%s of level %s", who, w.Spec.Expires, when(w.left), phrase.Count(n, "finding"), worst, w.level)
 	case len(w.pending) > 0:
 		n := len(w.pending)
-		f.Rule, f.Severity = Pending, finding.Note
+		f.Rule, f.Severity, f.Clusters = Pending, finding.Note, append([]string{}, slices.Sorted(maps.Keys(w.open))...)
 		f.Message = fmt.Sprintf("%s comes with this change, and %s that it would accept %s open in its review", who, phrase.Count(n, "finding"), phrase.Verb(n, "stays", "stay"))
+	case covered == 0 && w.fresh:
+		f.Rule, f.Severity = Unused, finding.Note
+		f.Message, f.Hint = who+" comes with this change, and accepts nothing yet", "merge what needs it next, or leave the waiver out"
 	case covered == 0:
 		f.Rule, f.Severity = Unused, finding.Warning
 		f.Message = who + " accepts nothing"

@@ -210,7 +210,12 @@ func (x *surveyed) judge(ctx context.Context, o *checkOptions, found []rule.Foun
 	if o.waivers == waiversOfHead {
 		base = head
 	}
-	return waiver.Review(all, base, head, now), baseline.Before(open), nil
+	before = baseline.Before(open)
+	base.Known = func(f *finding.Finding) bool {
+		_, others := before.Split([]finding.Finding{*f})
+		return len(others) == 0
+	}
+	return waiver.Review(all, base, head, now), before, nil
 }
 
 // waiversOf are the waivers of documents that are about isolation.
