@@ -58,7 +58,7 @@ the evidence step by step. A verdict is one of:
 
 What the proof covers, and what not, is in docs/explain/isolation.md; bulkhead rules lists what is looked for.
 With --base, the rules about a change compare with that commit, too, and only what is new since then fails: what is
-found there as well is known. A change does not accept what it brings itself. In its review a waiver counts that is in both
+found there as well is known, and --strict counts what is unproven since. A change does not accept what it brings itself. In its review a waiver counts that is in both
 commits, and the baseline is that of the base; --waivers head lets those of the change count. Verdicts are always of all rules and
 of the whole fleet: names of clusters, --tenant and --rule choose what is shown, and what fails.
 
@@ -229,7 +229,7 @@ func (d *CheckDocument) write(w io.Writer, format string, o *checkOptions) error
 	}
 }
 
-// told are the findings for formats that know nothing else: what is not known is among them. Fresh leaves out what the baseline holds.
+// told are the findings for formats that know nothing else: what is not known is among them. Fresh leaves out what the baseline or the base has.
 func (d *CheckDocument) told(fresh bool) (out []finding.Finding) {
 	for i := range d.Findings {
 		if f := &d.Findings[i]; !fresh || f.New() {
@@ -237,7 +237,9 @@ func (d *CheckDocument) told(fresh bool) (out []finding.Finding) {
 		}
 	}
 	for i := range d.Unproven {
-		out = append(out, d.Unproven[i].Tell())
+		if u := &d.Unproven[i]; !fresh || !u.Known {
+			out = append(out, u.Tell())
+		}
 	}
 	return out
 }
@@ -277,7 +279,13 @@ func (d *CheckDocument) objects(o *checkOptions) error {
 		}
 	}
 	holes := ""
-	if n := len(d.Unproven); o.strict && n > 0 {
+	n := 0
+	for i := range d.Unproven {
+		if !d.Unproven[i].Known {
+			n++
+		}
+	}
+	if o.strict && n > 0 {
 		holes = phrase.Count(n, "thing") + verb(n) + " unproven"
 	}
 	switch {

@@ -137,10 +137,11 @@ func (x *surveyed) check(ctx context.Context, o *checkOptions, now time.Time, kn
 	if err != nil {
 		return nil, err
 	}
-	all, before, err := x.judge(ctx, o, found, now)
+	j, err := x.judge(ctx, o, found, now)
 	if err != nil {
 		return nil, err
 	}
+	all := j.all
 	d := &CheckDocument{
 		SchemaVersion: checkSchema, Revision: x.at.label(), Limits: checkLimits(), Coverage: render.CoverageOf(x.rendered.Clusters), Gone: []baseline.Entry{},
 		anchor: x.anchor(), clusters: len(x.head.Clusters),
@@ -159,14 +160,18 @@ func (x *surveyed) check(ctx context.Context, o *checkOptions, now time.Time, kn
 	}
 	old, others := known.split(all)
 	add(old, true)
-	old, others = before.Split(others)
+	old, others = j.before.Split(others)
 	verdict.Relocate(x.head.Estate, found, others)
 	add(old, true)
 	add(others, false)
 	if known != nil {
 		d.Gone = known.gone(all)
 	}
-	d.Report = *verdict.Of(x.head.Estate, found, marked).Only(o.names, o.tenants, o.rules)
+	report := verdict.Of(x.head.Estate, found, marked)
+	for i := range report.Unproven {
+		report.Unproven[i].Known = report.Unproven[i].In(j.unproven)
+	}
+	d.Report = *report.Only(o.names, o.tenants, o.rules)
 	return d, nil
 }
 
@@ -192,30 +197,39 @@ func (x *surveyed) find(ctx context.Context, at, before *rule.Context) ([]rule.F
 	return found, nil
 }
 
-// judge tells which findings are accepted. With a base, its waivers judge as well, and before is what stands open there.
-func (x *surveyed) judge(ctx context.Context, o *checkOptions, found []rule.Found, now time.Time) (all []finding.Finding, before *baseline.Baseline, err error) {
-	all = verdict.Findings(x.head.Estate, found)
-	head := waiversOf(x.docs)
+// judgement is the findings with what is accepted of them, and what a change is measured by.
+type judgement struct {
+	all      []finding.Finding
+	before   *baseline.Baseline // what stands open before the change
+	unproven []verdict.Open     // and what is not known there
+}
+
+// judge tells which findings are accepted. With a base, its waivers judge as well.
+func (x *surveyed) judge(ctx context.Context, o *checkOptions, found []rule.Found, now time.Time) (*judgement, error) {
+	all, head := verdict.Findings(x.head.Estate, found), waiversOf(x.docs)
+	j := &judgement{before: baseline.Before(nil)}
 	if x.base == nil {
-		return waiver.Apply(all, head.Waivers, head.ClusterLabels, now), baseline.Before(nil), nil
+		j.all = waiver.Apply(all, head.Waivers, head.ClusterLabels, now)
+		return j, nil
 	}
-	base, open := waiversOf(x.earlier), []finding.Finding{}
+	base := waiversOf(x.earlier)
 	if x.before != nil {
 		earlier, err := x.find(ctx, x.before, nil)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		open = waiver.Apply(verdict.Findings(x.before.Estate, earlier), base.Waivers, base.ClusterLabels, now)
+		j.before = baseline.Before(waiver.Apply(verdict.Findings(x.before.Estate, earlier), base.Waivers, base.ClusterLabels, now))
+		j.unproven = verdict.Of(x.before.Estate, earlier, nil).Unproven
 	}
 	if o.waivers == waiversOfHead {
 		base = head
 	}
-	before = baseline.Before(open)
 	base.Known = func(f *finding.Finding) bool {
-		_, others := before.Split([]finding.Finding{*f})
+		_, others := j.before.Split([]finding.Finding{*f})
 		return len(others) == 0
 	}
-	return waiver.Review(all, base, head, now), before, nil
+	j.all = waiver.Review(all, base, head, now)
+	return j, nil
 }
 
 // waiversOf are the waivers of documents that are about isolation.

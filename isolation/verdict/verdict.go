@@ -100,6 +100,16 @@ type Open struct {
 	Concern string `json:"concern"`
 	// Clusters, sorted; empty for the fleet as a whole.
 	Clusters []string `json:"clusters"`
+	// Known is true when it was not known before the change either, on each of the clusters.
+	Known bool `json:"known"`
+}
+
+// In reports whether one of a list says the same, on all clusters of u.
+func (u *Open) In(list []Open) bool {
+	return slices.ContainsFunc(list, func(o Open) bool {
+		return u.Concern == o.Concern && u.compare(&o.Reason) == 0 && (len(u.Clusters) == 0) == (len(o.Clusters) == 0) &&
+			!slices.ContainsFunc(u.Clusters, func(c string) bool { return !slices.Contains(o.Clusters, c) })
+	})
 }
 
 // Finding is a finding with what this report knows of it.
