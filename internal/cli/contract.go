@@ -128,15 +128,22 @@ func (w whatever) Resolve(context.Context, sourcev1.GitRepositoryRef) (*tree.Tre
 
 // spoke surveys the repository of a tenant with the contract that its platform gave it.
 func (f *fleet) spoke(ctx context.Context, o *checkOptions) (*surveyed, error) {
+	x := &surveyed{}
 	data, err := os.ReadFile(o.contract)
 	if err != nil {
 		return nil, hinted(fmt.Errorf("open %s: %w", o.contract, cause(err)), "the platform writes it in its hub: bulkhead contract export --tenant NAME --file FILE")
+	}
+	if o.base != "" {
+		if x.base, err = f.workspace.at(ctx, o.base); err != nil {
+			return nil, err
+		}
+		data = f.contractOf(x.base, o.contract, data)
 	}
 	b, err := contract.Hub(o.contract, data)
 	if err != nil {
 		return nil, err
 	}
-	x := &surveyed{docs: b.Documents, earlier: b.Documents, tenant: b.Tenant.Name}
+	x.docs, x.earlier, x.tenant = b.Documents, b.Documents, b.Tenant.Name
 	if x.at, err = f.workspace.at(ctx, o.rev); err != nil {
 		return nil, err
 	}
@@ -148,16 +155,28 @@ func (f *fleet) spoke(ctx context.Context, o *checkOptions) (*surveyed, error) {
 	if x.rendered, x.head, err = f.under(ctx, b, x.at); err != nil {
 		return nil, err
 	}
-	if o.base != "" {
-		if x.base, err = f.workspace.at(ctx, o.base); err != nil {
-			return nil, err
-		}
+	if x.base != nil {
 		if _, x.before, err = f.under(ctx, b, x.base); err != nil {
 			return nil, err
 		}
 	}
 	f.tellNotes(x.rendered)
 	return x, nil
+}
+
+// contractOf is the contract that the revision before a change has, as no change widens its own; the one at hand when it has none, or the file is
+// not in the repository.
+func (f *fleet) contractOf(base *snapshot, file string, data []byte) []byte {
+	name, within := f.slash(file)
+	if !within {
+		return data
+	}
+	old, err := base.tree.ReadFile(name)
+	if err != nil || bytes.Equal(old, data) {
+		return data
+	}
+	f.s.note("%s changes, and the one of %s is asked: a new contract counts once merged", file, base.label())
+	return old
 }
 
 // under renders a revision of a tenant's repository as the platform's hub applies it, by its contract.
