@@ -133,6 +133,8 @@ type Finding struct {
 	Steps []Step `json:"steps,omitempty"`
 	// Waived is the waiver that covers it; nil for none. A waived finding fails nothing.
 	Waived *Waived `json:"waived,omitempty"`
+	// Pending is a waiver that would cover it and comes with the change under review; nil for none. The finding is open all the same.
+	Pending *Waived `json:"pending,omitempty"`
 }
 
 // Waived says why a finding is accepted.
@@ -141,7 +143,7 @@ type Waived struct {
 	Name   string `json:"name"`
 	File   string `json:"file"`
 	Reason string `json:"reason"`
-	// Approver is who accepted it.
+	// Approver is who accepted it; two of them as "ada and jo".
 	Approver string `json:"approver"`
 	// Expires is the last day that it holds, as YYYY-MM-DD.
 	Expires string `json:"expires"`

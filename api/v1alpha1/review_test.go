@@ -118,7 +118,7 @@ func TestDecodeRules(t *testing.T) {
 
 // TestWaiverOfRules: waivers name risks, rules of isolation, gates, and rules of one's own.
 func TestWaiverOfRules(t *testing.T) {
-	const head = "apiVersion: bulkhead.dev/v1alpha1\nkind: Waiver\nmetadata: {name: a}\nspec: {reason: r, approver: a, expires: 2027-01-31, rules: ["
+	const head = "apiVersion: bulkhead.dev/v1alpha1\nkind: Waiver\nmetadata: {name: a}\nspec: {reason: reviewed and accepted, approver: a, expires: 2027-01-31, rules: ["
 	for id, fine := range map[string]bool{
 		"pvc-deleted": true, "IMP-001": true, "POL-003": true, "gate/prod-alone": true, "rule/workload-owner": true,
 		"rule/": false, "rule/*": false, "rule/A": false, "IMP-01": false, "imp-001": false, "IMP": false,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -39,12 +40,15 @@ type WaiverSpec struct {
 	// Scope narrows the findings down. Unset: all of these rules.
 	// +optional
 	Scope WaiverScope `json:"scope,omitzero"`
-	// Reason why they are accepted. Required.
+	// Reason why they are accepted, in 20 characters or more. Required.
+	// +kubebuilder:validation:MinLength=20
 	Reason string `json:"reason"`
 	// Approver is who accepts them. Required.
 	Approver string `json:"approver"`
+	// SecondApprover is somebody else who accepts them, too. A critical finding that may be accepted at all needs one.
+	SecondApprover string `json:"secondApprover,omitempty"`
 	// Expires is the last day that the waiver holds. Findings that have a level are accepted in the last days of a waiver only: those of level high
-	// in the last 30, medium 90, low and info 180; critical ones never. Required.
+	// in the last 30, medium 90, low and info 180; critical ones never, but for NSB-002 in the last 14, with a second approver. Required.
 	Expires Date `json:"expires"`
 }
 
@@ -118,6 +122,9 @@ func operators() map[string]selection.Operator {
 	}
 }
 
+// leastReason is how many characters a reason has at least: fewer say that somebody typed something.
+const leastReason = 20
+
 // checkWaiver checks w.
 func (r *reader) checkWaiver(w *Waiver) error {
 	if err := r.checkMetadata(&w.ObjectMeta); err != nil {
@@ -139,8 +146,20 @@ func (r *reader) checkWaiver(w *Waiver) error {
 			return r.errorAt(f.at, f.at+" is missing", f.hint)
 		}
 	}
-	if strings.ContainsFunc(s.Approver, control) {
-		return r.errorAt("spec.approver", "spec.approver is not one line", "")
+	if n := utf8.RuneCountInString(strings.TrimSpace(s.Reason)); n < leastReason {
+		return r.errorAt("spec.reason", fmt.Sprintf("spec.reason has %d characters, and at least %d say why", n, leastReason),
+			"say what makes the findings acceptable until then; a word, or the number of a ticket, does not")
+	}
+	for _, f := range []struct{ at, value string }{{"spec.approver", s.Approver}, {"spec.secondApprover", s.SecondApprover}} {
+		if strings.ContainsFunc(f.value, control) {
+			return r.errorAt(f.at, f.at+" is not one line", "")
+		}
+	}
+	if _, written := r.lines["spec.secondApprover"]; written && strings.TrimSpace(s.SecondApprover) == "" {
+		return r.errorAt("spec.secondApprover", "spec.secondApprover is empty", "leave it out, or name somebody")
+	}
+	if strings.EqualFold(strings.TrimSpace(s.SecondApprover), strings.TrimSpace(s.Approver)) {
+		return r.errorAt("spec.secondApprover", "spec.secondApprover is spec.approver", "two people accept it, or one does")
 	}
 	if _, err := s.Expires.Time(); err != nil {
 		return r.errorAt("spec.expires", fmt.Sprintf("spec.expires: %q is no date", clip(string(s.Expires))), `YYYY-MM-DD, as in "2027-01-31"`)

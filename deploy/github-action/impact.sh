@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs "bulkhead impact" for a pull request and tells the result to GitHub: annotations, the
-# job's summary, outputs, and one comment that is kept up to date.
+# Runs "bulkhead impact" for a pull request, and "bulkhead check" if that is wanted, and tells the
+# results to GitHub: annotations, the job's summary, outputs, and a comment each that is kept up to date.
 #
 # Everything comes in through the environment: INPUT_* of action.yml, and GITHUB_* and RUNNER_*
 # of the runner. Nothing of it is ever part of a command's text. Needs bash, curl, git and jq.
-# Exit codes: those of bulkhead, after all is written; 2 when it could not run.
+# Exit codes: those of bulkhead, the worst of both, after all is written; 2 when it could not run.
 set -euo pipefail
 umask 077
 
@@ -126,8 +126,25 @@ find_revisions() {
   give_up "The pull request and its base have no commit in common: give the input base."
 }
 
-# run_bulkhead sets code.
-run_bulkhead() {
+# each VARIABLE [PREFIX] adds the lines of an input to args.
+each() {
+  local line
+  while IFS= read -r line; do
+    [[ -z $line ]] || args+=("${2:-}$line")
+  done <<<"${!1:-}"
+}
+
+# tell_run COMMAND runs bulkhead with args, tells its annotations, and sets status.
+tell_run() {
+  status=0
+  "$bulkhead" "$1" "--chdir=$INPUT_PATH" "${args[@]}" >"$work/out" 2>"$work/err" || status=$?
+  quoted "$work/err"
+  # Bulkhead escapes what is not its own. Should a line get through, it is no annotation.
+  grep -E '^::(error|warning|notice)[ :]' "$work/out" || true
+}
+
+# run_impact sets code.
+run_impact() {
   local line
   local -a args=("--fail-on=${INPUT_FAIL_ON:-error}" "--output=github")
   if [[ -n ${INPUT_SPOKE:-} ]]; then
@@ -138,25 +155,49 @@ run_bulkhead() {
   args+=("--report=markdown=$reports/impact.md" "--report=html=$reports/impact.html")
   args+=("--report=json=$reports/impact.json" "--report=sarif=$reports/impact.sarif")
   [[ -z ${INPUT_ONLY:-} ]] || args+=("--only=$INPUT_ONLY")
-  while IFS= read -r line; do
-    [[ -z $line ]] || args+=("--source=$line")
-  done <<<"${INPUT_SOURCES:-}"
+  each INPUT_SOURCES --source=
   while IFS= read -r line; do
     [[ -z $line ]] || args+=("--label=$line")
   done < <(of_event '.pull_request.labels[]?.name | gsub("[\r\n]"; " ")')
-  while IFS= read -r line; do
-    [[ -z $line ]] || args+=("$line")
-  done <<<"${INPUT_ARGS:-}"
-  code=0
-  "$bulkhead" impact "--chdir=$INPUT_PATH" "${args[@]}" >"$work/out" 2>"$work/err" || code=$?
-  quoted "$work/err"
-  # Bulkhead escapes what is not its own. Should a line get through, it is no annotation.
-  grep -E '^::(error|warning|notice)[ :]' "$work/out" || true
+  each INPUT_ARGS
+  tell_run impact
+  code=$status
+}
+
+# run_check sets check to the exit code of the check, "" when there is none, and code to the worse of both.
+run_check() {
+  local -a args=("--fail-on=${INPUT_CHECK_FAIL_ON:-high}" "--output=github")
+  check=
+  [[ ${INPUT_CHECK:-false} == true ]] || return 0
+  if [[ -n ${INPUT_CONTRACT:-} ]]; then
+    if [[ ! -e $INPUT_CONTRACT ]]; then
+      tell notice "The isolation check is skipped: there is no $INPUT_CONTRACT. The platform writes it in its hub: bulkhead contract export --tenant NAME --file FILE."
+      return 0
+    fi
+    args+=("--contract=$INPUT_CONTRACT" "--base=$base" "--rev=$head")
+  elif [[ -n ${INPUT_SPOKE:-} ]]; then
+    args+=("--base=HEAD" "--rev=HEAD" "--source=$INPUT_SPOKE=$PWD@$base..$head")
+  else
+    args+=("--base=$base" "--rev=$head")
+  fi
+  [[ ${INPUT_ONLY:-} != tenant/* ]] || args+=("--tenant=${INPUT_ONLY#tenant/}")
+  args+=("--report=markdown=$reports/check.md" "--report=json=$reports/check.json" "--report=sarif=$reports/check.sarif")
+  each INPUT_SOURCES --source=
+  each INPUT_CHECK_ARGS
+  tell_run check
+  check=$status
+  case "$code $check" in # no answer, then what fails, then what is incomplete
+    *2*) code=2 ;;
+    *1*) code=1 ;;
+    *3*) code=3 ;;
+  esac
 }
 
 write_outputs() {
   local f
   set_output exit-code "$code"
+  set_output check-exit-code "$check"
+  [[ ! -s $reports/check.sarif ]] || set_output check-sarif "$reports/check.sarif"
   [[ -s $reports/impact.json ]] || return 0
   set_output verdict "$(jq -r '.verdict.state' "$reports/impact.json")"
   set_output clusters "$(jq -c '[.clusters[] | select(.touched) | .name]' "$reports/impact.json")"
@@ -166,21 +207,22 @@ write_outputs() {
   done
 }
 
-# write_comment_text sets marker, and writes what the comment says.
+# write_comment_text KIND sets marker, and writes what the comment of impact or check says.
 write_comment_text() {
-  local key run
+  local key run what="What this pull request changes on the clusters"
   key=$(printf '%s' "${INPUT_ONLY:-}" | tr -cd 'A-Za-z0-9._/-')
-  marker="<!-- bulkhead:impact${key:+ $key} -->"
-  if [[ -s $reports/impact.md ]]; then
+  marker="<!-- bulkhead:$1${key:+ $key} -->"
+  if [[ -s $reports/$1.md ]]; then
     # Bulkhead's own first line is the marker of the comment about everything.
-    { printf '%s\n' "$marker"; sed '1{/^<!-- bulkhead:impact.* -->$/d;}' "$reports/impact.md"; } >"$work/comment.md"
+    { printf '%s\n' "$marker"; sed "1{/^<!-- bulkhead:$1.* -->\$/d;}" "$reports/$1.md"; } >"$work/comment.md"
     return
   fi
+  [[ $1 == impact ]] || what="Whether tenants stay in their compartments"
   run="${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY:-}/actions/runs/${GITHUB_RUN_ID:-}"
-  printf '%s\n### Bulkhead has no answer\n\nWhat this pull request changes on the clusters could not be found out; [the log](%s) says why.\n' \
-    "$marker" "$run" >"$work/comment.md"
+  printf '%s\n### Bulkhead has no answer\n\n%s could not be found out; [the log](%s) says why.\n' "$marker" "$what" "$run" >"$work/comment.md"
 }
 
+# write_summary KIND adds the text of the comment to the summary of the job.
 write_summary() {
   local have more
   [[ -n ${GITHUB_STEP_SUMMARY:-} ]] || return 0
@@ -190,7 +232,7 @@ write_summary() {
   if ((have + more < summary_limit)); then
     cat "$work/comment.md" >>"$GITHUB_STEP_SUMMARY"
   elif ((have + 200 < summary_limit)); then
-    printf '### Bulkhead impact\n\nThe report is too long for a summary: it is in the artifact.\n' >>"$GITHUB_STEP_SUMMARY"
+    printf '### Bulkhead %s\n\nThe report is too long for a summary: it is in the artifact.\n' "$1" >>"$GITHUB_STEP_SUMMARY"
   fi
 }
 
@@ -221,11 +263,12 @@ find_comment() {
   done
 }
 
-# write_comment keeps the comment up to date. That it cannot is no fault of the change, and fails nothing.
+# write_comment keeps the comment up to date. That it cannot is no fault of the change, fails nothing, and is told once.
 write_comment() {
   local number fork
   number=$(of_event '.pull_request.number')
-  [[ ${INPUT_COMMENT:-true} == true && $number =~ ^[0-9]+$ ]] || return 0
+  [[ ${INPUT_COMMENT:-true} == true && $number =~ ^[0-9]+$ && -z $mute ]] || return 0
+  mute=yes
   if [[ -z $token || $token == *[[:space:]]* || -z ${GITHUB_REPOSITORY:-} ]]; then
     tell warning "There is no token to write the comment with: the report is in the summary of the job."
     return 0
@@ -241,7 +284,7 @@ write_comment() {
   fi
   fork=$(of_event 'if .pull_request.head.repo.full_name == .pull_request.base.repo.full_name then "" else "fork" end')
   case $status in
-    200 | 201) ;;
+    200 | 201) mute= ;;
     401 | 403 | 404)
       if [[ -n $fork ]]; then
         tell notice "The pull request is from a fork, whose token cannot write comments: the report is in the summary of the job."
@@ -256,9 +299,13 @@ write_comment() {
 check_programs
 find_program
 find_revisions
-run_bulkhead
+run_impact
+run_check
 write_outputs
-write_comment_text
-write_summary
-write_comment
+mute= # set when comments cannot be written
+for kind in impact ${check:+check}; do
+  write_comment_text "$kind"
+  write_summary "$kind"
+  write_comment
+done
 exit "$code"

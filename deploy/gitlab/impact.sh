@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs "bulkhead impact" for a merge request and tells the result to GitLab: reports in the folder
-# bulkhead-impact, and one note that is kept up to date.
+# Runs "bulkhead impact" for a merge request, and "bulkhead check" if that is wanted, and tells the
+# results to GitLab: reports in the folder bulkhead-impact, and a note each that is kept up to date.
 #
 # Everything comes in through the environment: BULKHEAD_* of bulkhead.gitlab-ci.yml, and CI_* of the
 # runner. Nothing of it is ever part of a command's text. Needs bash, curl, git and jq.
-# Exit codes: those of bulkhead, after all is written; 2 when it could not run.
+# Exit codes: those of bulkhead, the worst of both, after all is written; 2 when it could not run.
 set -euo pipefail
 
 token=${BULKHEAD_TOKEN:-}
@@ -67,8 +67,16 @@ find_revisions() {
   need_commit "$base" base
 }
 
-# run_bulkhead sets code.
-run_bulkhead() {
+# each VARIABLE [PREFIX] adds the lines of a variable to args.
+each() {
+  local line
+  while IFS= read -r line; do
+    [[ -z $line ]] || args+=("${2:-}$line")
+  done <<<"${!1:-}"
+}
+
+# run_impact sets code.
+run_impact() {
   local line labels=${CI_MERGE_REQUEST_LABELS:-}
   local -a args=("--fail-on=${BULKHEAD_FAIL_ON:-error}")
   if [[ -n ${BULKHEAD_SPOKE:-} ]]; then
@@ -79,32 +87,58 @@ run_bulkhead() {
   args+=("--report=markdown=$reports/impact.md" "--report=html=$reports/impact.html" "--report=json=$reports/impact.json")
   args+=("--report=junit=$reports/impact.xml" "--report=sarif=$reports/impact.sarif")
   [[ -z ${BULKHEAD_ONLY:-} ]] || args+=("--only=$BULKHEAD_ONLY")
-  while IFS= read -r line; do
-    [[ -z $line ]] || args+=("--source=$line")
-  done <<<"${BULKHEAD_SOURCES:-}"
+  each BULKHEAD_SOURCES --source=
   while IFS= read -r line; do
     [[ -z $line ]] || args+=("--label=$line")
   done <<<"${labels//,/$'\n'}"
-  while IFS= read -r line; do
-    [[ -z $line ]] || args+=("$line")
-  done <<<"${BULKHEAD_ARGS:-}"
-  rm -f "$reports"/impact.*
+  each BULKHEAD_ARGS
+  rm -f "$reports"/impact.* "$reports"/check.*
   code=0
   "$bulkhead" impact "--chdir=$path" "${args[@]}" || code=$?
 }
 
-# write_note_text sets marker, and writes what the note says.
-write_note_text() {
-  local key
-  key=$(printf '%s' "${BULKHEAD_ONLY:-}" | tr -cd 'A-Za-z0-9._/-')
-  marker="<!-- bulkhead:impact${key:+ $key} -->"
-  printf '%s\n' "$marker" >"$work/note.md"
-  if [[ -s $reports/impact.md ]]; then
-    # Bulkhead's own first line is the marker of the note about everything.
-    sed '1{/^<!-- bulkhead:impact.* -->$/d;}' "$reports/impact.md" >>"$work/note.md"
+# run_check sets check to the exit code of the check, "" when there is none, and code to the worse of both.
+run_check() {
+  local -a args=("--fail-on=${BULKHEAD_CHECK_FAIL_ON:-high}")
+  check=
+  [[ ${BULKHEAD_CHECK:-false} == true ]] || return 0
+  if [[ -n ${BULKHEAD_CONTRACT:-} ]]; then
+    if [[ ! -e $BULKHEAD_CONTRACT ]]; then
+      say "note: the isolation check is skipped: there is no $BULKHEAD_CONTRACT. The platform writes it in its hub: bulkhead contract export --tenant NAME --file FILE"
+      return 0
+    fi
+    args+=("--contract=$BULKHEAD_CONTRACT" "--base=$base" "--rev=$head")
+  elif [[ -n ${BULKHEAD_SPOKE:-} ]]; then
+    args+=("--base=HEAD" "--rev=HEAD" "--source=$BULKHEAD_SPOKE=$PWD@$base..$head")
   else
-    printf '### Bulkhead has no answer\n\nWhat this merge request changes on the clusters could not be found out; [the log](%s) says why.\n' \
-      "${CI_JOB_URL:-}" >>"$work/note.md"
+    args+=("--base=$base" "--rev=$head")
+  fi
+  [[ ${BULKHEAD_ONLY:-} != tenant/* ]] || args+=("--tenant=${BULKHEAD_ONLY#tenant/}")
+  args+=("--report=markdown=$reports/check.md" "--report=json=$reports/check.json")
+  args+=("--report=junit=$reports/check.xml" "--report=sarif=$reports/check.sarif")
+  each BULKHEAD_SOURCES --source=
+  each BULKHEAD_CHECK_ARGS
+  check=0
+  "$bulkhead" check "--chdir=$path" "${args[@]}" || check=$?
+  case "$code $check" in # no answer, then what fails, then what is incomplete
+    *2*) code=2 ;;
+    *1*) code=1 ;;
+    *3*) code=3 ;;
+  esac
+}
+
+# write_note_text KIND sets marker, and writes what the note of impact or check says.
+write_note_text() {
+  local key what="What this merge request changes on the clusters"
+  key=$(printf '%s' "${BULKHEAD_ONLY:-}" | tr -cd 'A-Za-z0-9._/-')
+  marker="<!-- bulkhead:$1${key:+ $key} -->"
+  printf '%s\n' "$marker" >"$work/note.md"
+  [[ $1 == impact ]] || what="Whether tenants stay in their compartments"
+  if [[ -s $reports/$1.md ]]; then
+    # Bulkhead's own first line is the marker of the note about everything.
+    sed "1{/^<!-- bulkhead:$1.* -->\$/d;}" "$reports/$1.md" >>"$work/note.md"
+  else
+    printf '### Bulkhead has no answer\n\n%s could not be found out; [the log](%s) says why.\n' "$what" "${CI_JOB_URL:-}" >>"$work/note.md"
   fi
 }
 
@@ -135,10 +169,11 @@ find_note() {
   done
 }
 
-# write_note keeps the note up to date. That it cannot is no fault of the change, and fails nothing.
+# write_note keeps the note up to date. That it cannot is no fault of the change, fails nothing, and is told once.
 write_note() {
   local notes
-  [[ ${BULKHEAD_NOTE:-true} == true && ${CI_MERGE_REQUEST_IID:-} =~ ^[0-9]+$ ]] || return 0
+  [[ ${BULKHEAD_NOTE:-true} == true && ${CI_MERGE_REQUEST_IID:-} =~ ^[0-9]+$ && -z $mute ]] || return 0
+  mute=yes
   if [[ -z $token || $token == *[[:space:]]* ]]; then
     say "note: there is no BULKHEAD_TOKEN, as in a merge request from a fork: the report is in the artifacts only"
     return 0
@@ -154,7 +189,7 @@ write_note() {
     fi
   fi
   case $status in
-    200 | 201) ;;
+    200 | 201) mute= ;;
     401 | 403 | 404) say "warning: BULKHEAD_TOKEN may not write notes (HTTP $status): it needs the role Reporter and the scope api. The report is in the artifacts" ;;
     *) say "warning: the note could not be written (HTTP $status): the report is in the artifacts" ;;
   esac
@@ -163,7 +198,11 @@ write_note() {
 check
 find_program
 find_revisions
-run_bulkhead
-write_note_text
-write_note
+run_impact
+run_check
+mute= # set when notes cannot be written
+for kind in impact ${check:+check}; do
+  write_note_text "$kind"
+  write_note
+done
 exit "$code"

@@ -32,8 +32,11 @@ type Entry struct {
 	Count int `json:"count,omitempty"`
 }
 
-// Baseline is known findings. The zero value knows none.
-type Baseline struct{ items map[string]*item }
+// Baseline is known findings; [Of] no findings knows none.
+type Baseline struct {
+	items map[string]*item
+	print func(*finding.Finding) string // what tells findings apart
+}
 
 // item is findings with the same fingerprint: how many there are on each cluster, "" for the fleet as a whole.
 type item struct {
@@ -48,6 +51,11 @@ func fingerprint(f *finding.Finding) string {
 	return one.Fingerprint()
 }
 
+// exact tells findings apart by what they say, too.
+func exact(f *finding.Finding) string {
+	return fingerprint(f) + " " + string(f.Level) + " " + string(f.Severity) + " " + f.Message
+}
+
 // clustersOf a finding, "" for the fleet as a whole.
 func clustersOf(f *finding.Finding) []string {
 	if len(f.Clusters) == 0 {
@@ -57,8 +65,14 @@ func clustersOf(f *finding.Finding) []string {
 }
 
 // Of is the baseline of the open findings.
-func Of(findings []finding.Finding) *Baseline {
-	b := &Baseline{items: map[string]*item{}}
+func Of(findings []finding.Finding) *Baseline { return of(findings, fingerprint) }
+
+// Before is the open findings before a change. It tells more findings from known ones than [Of] does: what says something else than before, or is worse, is
+// not known. It is not to be kept in a file.
+func Before(findings []finding.Finding) *Baseline { return of(findings, exact) }
+
+func of(findings []finding.Finding, fingerprint func(*finding.Finding) string) *Baseline {
+	b := &Baseline{items: map[string]*item{}, print: fingerprint}
 	for i := range findings {
 		f := &findings[i]
 		if !f.Open() {
@@ -83,7 +97,7 @@ func Of(findings []finding.Finding) *Baseline {
 // Shrink is what is left of b: what is still found. Where keep says so of a cluster ("" for the fleet as a whole), what is not found is left, too: it may
 // only not have been seen. Nothing is ever added.
 func (b *Baseline) Shrink(findings []finding.Finding, keep func(cluster string) bool) *Baseline {
-	now, out := Of(findings), &Baseline{items: map[string]*item{}}
+	now, out := of(findings, b.print), &Baseline{items: map[string]*item{}, print: b.print}
 	for print, it := range b.items {
 		left := &item{rule: it.rule, object: it.object, concern: it.concern, at: map[string]int{}}
 		for c, n := range it.at {
@@ -112,14 +126,14 @@ func (b *Baseline) at(print, cluster string) int {
 // Split tells findings that are known from the others, each in their order. A finding that is known on some of its clusters becomes two. Where there are
 // more of a kind than are known, none is known: it cannot be told which one is new. What is waived is not looked at, and is among the others.
 func (b *Baseline) Split(findings []finding.Finding) (known, others []finding.Finding) {
-	now := Of(findings)
+	now := of(findings, b.print)
 	for i := range findings {
 		f := &findings[i]
 		if !f.Open() {
 			others = append(others, *f)
 			continue
 		}
-		print := fingerprint(f)
+		print := b.print(f)
 		var in, out []string
 		for _, c := range clustersOf(f) {
 			if now.at(print, c) <= b.at(print, c) {
@@ -146,7 +160,7 @@ func (b *Baseline) Split(findings []finding.Finding) (known, others []finding.Fi
 
 // Gone are the entries of b, or parts of them, that are found no more.
 func (b *Baseline) Gone(findings []finding.Finding) []Entry {
-	now, out := Of(findings), &Baseline{items: map[string]*item{}}
+	now, out := of(findings, b.print), &Baseline{items: map[string]*item{}, print: b.print}
 	for print, it := range b.items {
 		left := &item{rule: it.rule, object: it.object, concern: it.concern, at: map[string]int{}}
 		for c, n := range it.at {
@@ -159,6 +173,16 @@ func (b *Baseline) Gone(findings []finding.Finding) []Entry {
 		}
 	}
 	return out.Entries()
+}
+
+// Adds is how many findings b knows, each on each of its clusters, that before does not.
+func (b *Baseline) Adds(before *Baseline) (more int) {
+	for print, it := range b.items {
+		for c, n := range it.at {
+			more += max(0, n-before.at(print, c))
+		}
+	}
+	return more
 }
 
 // Entries of b, sorted by rule, object, concern, fingerprint and count.
@@ -215,7 +239,7 @@ func (b *Baseline) Encode() ([]byte, error) {
 
 // Decode reads what [Baseline.Encode] writes. Entries for the same finding, as a merge may leave them, count once. The error names the line.
 func Decode(data []byte) (*Baseline, error) {
-	b := &Baseline{items: map[string]*item{}}
+	b := &Baseline{items: map[string]*item{}, print: fingerprint}
 	first := true
 	n := 0
 	for line := range strings.Lines(string(data)) {

@@ -199,3 +199,45 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestBefore: what says the same as before a change is known, and what says something else, or is worse, is not.
+func TestBefore(t *testing.T) {
+	was := finding.Finding{Rule: "RBC-001", Level: finding.Medium, Severity: finding.Warning, Message: "may read secrets", Clusters: []string{"c1"}, Object: &object.ID{Kind: "Role", Name: "x"}}
+	worse, other, wider := was, was, was
+	worse.Level, worse.Severity = finding.High, finding.Error
+	other.Message = "may read secrets and make pods"
+	wider.Clusters = []string{"c1", "c2"}
+	before := baseline.Before([]finding.Finding{was})
+	for name, c := range map[string]struct {
+		now           finding.Finding
+		known, others int
+	}{
+		"the same": {was, 1, 0}, "worse": {worse, 0, 1}, "says more": {other, 0, 1}, "on a further cluster": {wider, 1, 1},
+	} {
+		known, others := before.Split([]finding.Finding{c.now})
+		if len(known) != c.known || len(others) != c.others {
+			t.Errorf("%s: known %+v, others %+v", name, known, others)
+		}
+	}
+	if known, _ := baseline.Of([]finding.Finding{was}).Split([]finding.Finding{worse}); len(known) != 1 {
+		t.Error("a file of known findings tells levels apart")
+	}
+}
+
+// TestAdds counts what one file has more than another, by cluster.
+func TestAdds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		was, more := draw(t, "was"), draw(t, "more")
+		a, b := baseline.Of(was), baseline.Of(append(slices.Clone(was), more...))
+		want := 0
+		for k, n := range counts(b) {
+			want += n - counts(a)[k]
+		}
+		if got := b.Adds(a); got != want {
+			t.Errorf("%d more, want %d", got, want)
+		}
+		if got := a.Adds(b); got != 0 {
+			t.Errorf("%d more in the smaller one", got)
+		}
+	})
+}

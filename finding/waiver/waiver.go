@@ -5,7 +5,9 @@
 package waiver
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"path"
 	"slices"
@@ -22,6 +24,7 @@ import (
 // The rules of what [Apply] finds.
 const (
 	Expired = "waiver-expired"
+	Pending = "waiver-pending"
 	Refused = "waiver-refused"
 	Soon    = "waiver-soon"
 	TooLong = "waiver-too-long"
@@ -37,7 +40,7 @@ func MostDays(rule string, level finding.Level) (days int, may bool) {
 	switch level {
 	case "":
 		return math.MaxInt, true
-	case finding.Critical:
+	case finding.Critical: // by two approvers
 		return 14, slices.Contains(waivable, rule)
 	case finding.High:
 		return 30, true
@@ -59,6 +62,11 @@ func Rules() []finding.Rule {
 			ID: Expired, Severity: finding.Warning, Title: "A waiver has expired",
 			Why:  "What it accepted counts again. It is an error when there is something that it would accept.",
 			Hint: "cure what it accepted, renew it with a new approval, or delete it",
+		},
+		{
+			ID: Pending, Severity: finding.Note, Title: "A waiver comes with the change that needs it",
+			Why:  "A change does not accept what it brings itself: in its own review only the waivers count that were there before it, and are there after it.",
+			Hint: "merge the waiver first, in a change of its own; or check with --waivers head where the owners of the waivers have to approve every change of them",
 		},
 		{
 			ID: Refused, Severity: finding.Error, Title: "A waiver names what cannot be waived",
@@ -90,23 +98,38 @@ func Rules() []finding.Rule {
 // called again when there are more findings. A finding with a level is covered within the bounds of [MostDays] only. ClusterLabels are those of the Cluster documents, by name.
 // Nothing given is changed.
 func Apply(findings []finding.Finding, waivers []v1alpha1.Waiver, clusterLabels map[string]map[string]string, now time.Time) []finding.Finding {
-	all := make([]*waiver, len(waivers))
-	for i := range waivers {
-		all[i] = read(&waivers[i], now)
-	}
+	return apply(findings, readAll(waivers, now), clusterLabels, func(part *finding.Finding, _ []*waiver) []finding.Finding { return []finding.Finding{*part} })
+}
+
+// apply marks what the waivers cover, and appends their faults. Marked tells what becomes of a part that one of them covers.
+func apply(findings []finding.Finding, all []*waiver, clusterLabels map[string]map[string]string, marked func(part *finding.Finding, all []*waiver) []finding.Finding) []finding.Finding {
 	var out []finding.Finding
 	for i := range findings {
 		f := &findings[i]
 		switch f.Rule {
-		case Expired, Refused, Soon, TooLong, Unused:
+		case Expired, Pending, Refused, Soon, TooLong, Unused:
 			continue
 		}
-		out = append(out, split(f, all, clusterLabels)...)
+		for _, part := range split(f, all, clusterLabels) {
+			if part.Waived == nil || f.Waived != nil {
+				out = append(out, part)
+				continue
+			}
+			out = append(out, marked(&part, all)...)
+		}
 	}
 	for _, w := range all {
 		out = append(out, w.faults()...)
 	}
 	return out
+}
+
+func readAll(waivers []v1alpha1.Waiver, now time.Time) []*waiver {
+	all := make([]*waiver, len(waivers))
+	for i := range waivers {
+		all[i] = read(&waivers[i], now)
+	}
+	return all
 }
 
 // waiver is a document that is ready to be asked, and what it was used for.
@@ -116,14 +139,18 @@ type waiver struct {
 	left    int             // days until the last day; negative when it has expired
 	covered map[string]bool // findings
 	refused map[string]bool // findings that no waiver covers
+	fresh   bool            // it comes with the change under review
+	alone   bool            // one of refused would be covered if a second person had accepted it
 	early   map[string]bool // findings that it does not cover yet
 	level   finding.Level   // the worst of early
+	pending map[string]bool // findings that it covers and no waiver did before the change
+	open    map[string]bool // clusters of pending
 	at      map[string]bool // clusters
 	broken  bool            // its date or its selector cannot be read, which Decode does not let through
 }
 
 func read(doc *v1alpha1.Waiver, now time.Time) *waiver {
-	w := &waiver{Waiver: doc, covered: map[string]bool{}, refused: map[string]bool{}, early: map[string]bool{}, at: map[string]bool{}}
+	w := &waiver{Waiver: doc, covered: map[string]bool{}, refused: map[string]bool{}, early: map[string]bool{}, pending: map[string]bool{}, open: map[string]bool{}, at: map[string]bool{}}
 	last, err := doc.Spec.Expires.Time()
 	w.broken = err != nil
 	w.left = int(last.Sub(now.UTC().Truncate(24*time.Hour)).Hours() / 24)
@@ -228,6 +255,10 @@ func (w *waiver) note(set map[string]bool, f *finding.Finding, clusters []string
 // another waiver covers: a fault of this one stays one.
 func (w *waiver) may(f *finding.Finding, clusterLabels map[string]map[string]string) bool {
 	most, may := MostDays(f.Rule, f.Level)
+	alone := may && f.Level == finding.Critical && w.Spec.SecondApprover == ""
+	if alone {
+		may = false
+	}
 	if may && (w.left <= most || w.broken) {
 		return true
 	}
@@ -241,6 +272,7 @@ func (w *waiver) may(f *finding.Finding, clusterLabels map[string]map[string]str
 	case len(f.Clusters) > 0 && len(at) == 0, len(f.Clusters) == 0 && !w.Spec.Scope.Clusters.IsZero():
 	case !may:
 		w.note(w.refused, f, at)
+		w.alone = w.alone || alone
 	default:
 		w.note(w.early, f, at)
 		if w.level == "" || f.Level.Rank() < w.level.Rank() {
@@ -252,7 +284,11 @@ func (w *waiver) may(f *finding.Finding, clusterLabels map[string]map[string]str
 
 func (w *waiver) mark() *finding.Waived {
 	s := &w.Spec
-	return &finding.Waived{Name: w.Name, File: w.Place.File, Reason: s.Reason, Approver: s.Approver, Expires: string(s.Expires)}
+	approver := s.Approver
+	if s.SecondApprover != "" {
+		approver += " and " + s.SecondApprover
+	}
+	return &finding.Waived{Name: w.Name, File: w.Place.File, Reason: s.Reason, Approver: approver, Expires: string(s.Expires)}
 }
 
 // meant reports whether the waiver is about such a finding, clusters aside.
@@ -304,6 +340,10 @@ func (w *waiver) faults() []finding.Finding {
 		n := len(w.refused)
 		f.Rule, f.Severity = Refused, finding.Error
 		f.Message = fmt.Sprintf("%s is for %s of level critical, which %s open", who, phrase.Count(n, "finding"), phrase.Verb(n, "stays", "stay"))
+		if w.alone {
+			f.Message += " without a second approver"
+			f.Hint = "have somebody else look at it, and name them in spec.secondApprover"
+		}
 	case w.expired():
 		f.Rule, f.Severity = Expired, finding.Warning
 		f.Message = fmt.Sprintf("%s has expired on %s", who, w.Spec.Expires)
@@ -315,6 +355,13 @@ func (w *waiver) faults() []finding.Finding {
 			worst = ""
 		}
 		f.Message = fmt.Sprintf("%s ends on %s, %s, which is too far ahead for %s%s of level %s", who, w.Spec.Expires, when(w.left), phrase.Count(n, "finding"), worst, w.level)
+	case len(w.pending) > 0:
+		n := len(w.pending)
+		f.Rule, f.Severity, f.Clusters = Pending, finding.Note, append([]string{}, slices.Sorted(maps.Keys(w.open))...)
+		f.Message = fmt.Sprintf("%s comes with this change, and %s that it would accept %s open in its review", who, phrase.Count(n, "finding"), phrase.Verb(n, "stays", "stay"))
+	case covered == 0 && w.fresh:
+		f.Rule, f.Severity = Unused, finding.Note
+		f.Message, f.Hint = who+" comes with this change, and accepts nothing yet", "merge what needs it next, or leave the waiver out"
 	case covered == 0:
 		f.Rule, f.Severity = Unused, finding.Warning
 		f.Message = who + " accepts nothing"
@@ -326,7 +373,7 @@ func (w *waiver) faults() []finding.Finding {
 	}
 	for _, r := range Rules() {
 		if r.ID == f.Rule {
-			f.Hint = r.Hint
+			f.Hint = cmp.Or(f.Hint, r.Hint)
 		}
 	}
 	return []finding.Finding{f}

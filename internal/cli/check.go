@@ -33,6 +33,7 @@ type checkOptions struct {
 	names          []string // of clusters; none for all
 	tenants, rules []string // that are shown; none for all
 	failOn         string
+	waivers        string
 	now            string
 	all            bool
 	baseline       string // a file; "" for none
@@ -56,7 +57,9 @@ the evidence step by step. A verdict is one of:
   proven             nothing breaks it
 
 What the proof covers, and what not, is in docs/explain/isolation.md; bulkhead rules lists what is looked for.
-With --base, the rules about a change compare with that commit, too. Verdicts are always of all rules and
+With --base, the rules about a change compare with that commit, too, and only what is new since then fails: what is
+found there as well is known, and --strict counts what is unproven since. A change does not accept what it brings itself. In its review a waiver counts that is in both
+commits, and the baseline is that of the base; --waivers head lets those of the change count. Verdicts are always of all rules and
 of the whole fleet: names of clusters, --tenant and --rule choose what is shown, and what fails.
 
 With --baseline, findings that the file holds are known and fail nothing; on a further cluster they are new.
@@ -83,10 +86,11 @@ rules of the hub, as far as the tenant can know. The hub has the last word.`,
 	o.bind(c, checkFormats()...)
 	f := c.Flags()
 	f.StringVar(&o.rev, "rev", "", "check the commit `REV` (default: the files on disk)")
-	f.StringVar(&o.base, "base", "", "the commit `REV` before the change, for the rules about a change")
+	f.StringVar(&o.base, "base", "", "the commit `REV` before the change: what is found there too fails nothing")
 	f.StringArrayVar(&o.tenants, "tenant", nil, "show only what is about the tenant `NAME`; repeatable")
 	f.StringArrayVar(&o.rules, "rule", nil, "show only findings of the rule `ID`; repeatable")
 	f.StringVar(&o.failOn, "fail-on", "high", "exit 1 on findings of that level or worse: critical, high, medium, low or none")
+	f.StringVar(&o.waivers, "waivers", waiversOfBase, "with --base, waivers count that are in both commits, base, or all that are in the one that is checked, head")
 	f.StringVar(&o.now, "now", "", "the `DATE` by which waivers expire, YYYY-MM-DD (default: today, UTC)")
 	f.BoolVar(&o.all, "all", false, "show all findings with all of their evidence, also known and waived ones")
 	f.StringVar(&o.baseline, "baseline", "", "findings in `FILE` are known, and fail nothing")
@@ -95,6 +99,7 @@ rules of the hub, as far as the tenant can know. The hub has the last word.`,
 	f.StringVar(&o.contract, "contract", "", "check the repository of one tenant by the contract in `FILE`, which bulkhead contract export wrote in the hub")
 	f.BoolVar(&o.guards, "guards", false, "check nothing; print what enforces on the clusters what admission can: policies and NetworkPolicies, as YAML")
 	f.Lookup("strict").Usage = "exit 3 when anything is unproven"
+	_ = c.RegisterFlagCompletionFunc("waivers", cobra.FixedCompletions([]string{waiversOfBase, waiversOfHead}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(failLevels(), cobra.ShellCompDirectiveNoFileComp))
 	c.Long += "\n\n" + strings.Replace(exitCodes(true, false), "  2 ", "  1  a finding is as bad as --fail-on says, or worse; the output is printed all the same\n  2 ", 1)
 	c.Long = strings.Replace(c.Long, "incomplete, with --strict: something failed or is unresolved", "incomplete, with --strict: something is unproven", 1)
@@ -110,6 +115,12 @@ func checkFormats() []string {
 // failLevels are what --fail-on takes.
 func failLevels() []string { return []string{"critical", "high", "medium", "low", "none"} }
 
+// What --waivers takes.
+const (
+	waiversOfBase = "base"
+	waiversOfHead = "head"
+)
+
 // checkFlags is what the flags of a check say, checked.
 type checkFlags struct {
 	now     time.Time
@@ -119,6 +130,9 @@ type checkFlags struct {
 func (o *checkOptions) flags() (out checkFlags, err error) {
 	if !slices.Contains(failLevels(), o.failOn) {
 		return out, usage("unknown --fail-on "+term.Quote(o.failOn), "use critical, high, medium, low or none")
+	}
+	if o.waivers != waiversOfBase && o.waivers != waiversOfHead {
+		return out, usage("unknown --waivers "+term.Quote(o.waivers), "use base or head")
 	}
 	for _, id := range o.rules {
 		if !slices.Contains(ruleIDs(), id) && !strings.HasPrefix(id, v1alpha1.RulePrefix) {
@@ -170,6 +184,9 @@ func runCheck(ctx context.Context, o *checkOptions, s *streams) error {
 	if err := o.choose(x.head.Estate); err != nil {
 		return err
 	}
+	if err := known.judgeBy(x.base, f.workspace, s); err != nil {
+		return err
+	}
 	doc, err := x.check(ctx, o, flags.now, known)
 	if err != nil {
 		return err
@@ -204,7 +221,7 @@ func (d *CheckDocument) write(w io.Writer, format string, o *checkOptions) error
 	case "github":
 		return github.Write(w, d.told(true))
 	case "markdown":
-		return markdown.Compartments(w, &d.Report, markdown.Check{Revision: d.Revision, Limits: d.Limits, Coverage: d.Coverage.String()})
+		return markdown.Compartments(w, &d.Report, markdown.Check{Revision: d.Revision, Base: d.Base, Limits: d.Limits, Coverage: d.Coverage.String()})
 	default:
 		t := &streams{out: bufio.NewWriter(w)}
 		t.check(d, o)
@@ -212,7 +229,7 @@ func (d *CheckDocument) write(w io.Writer, format string, o *checkOptions) error
 	}
 }
 
-// told are the findings for formats that know nothing else: what is not known is among them. Fresh leaves out what the baseline holds.
+// told are the findings for formats that know nothing else: what is not known is among them. Fresh leaves out what the baseline or the base has.
 func (d *CheckDocument) told(fresh bool) (out []finding.Finding) {
 	for i := range d.Findings {
 		if f := &d.Findings[i]; !fresh || f.New() {
@@ -220,7 +237,9 @@ func (d *CheckDocument) told(fresh bool) (out []finding.Finding) {
 		}
 	}
 	for i := range d.Unproven {
-		out = append(out, d.Unproven[i].Tell())
+		if u := &d.Unproven[i]; !fresh || !u.Known {
+			out = append(out, u.Tell())
+		}
 	}
 	return out
 }
@@ -260,7 +279,13 @@ func (d *CheckDocument) objects(o *checkOptions) error {
 		}
 	}
 	holes := ""
-	if n := len(d.Unproven); o.strict && n > 0 {
+	n := 0
+	for i := range d.Unproven {
+		if !d.Unproven[i].Known {
+			n++
+		}
+	}
+	if o.strict && n > 0 {
 		holes = phrase.Count(n, "thing") + verb(n) + " unproven"
 	}
 	switch {

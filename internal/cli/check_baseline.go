@@ -8,6 +8,7 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/finding/baseline"
+	"github.com/bulkhead-dev/bulkhead/phrase"
 )
 
 // knownFindings is a baseline and the file that it is in; nil for none.
@@ -15,7 +16,35 @@ type knownFindings struct {
 	file  string
 	write bool
 	known *baseline.Baseline // nil when the file is to be made
+	base  *baseline.Baseline // that of the revision before the change, which judges; nil for none
 	old   []byte
+}
+
+// judgeBy makes the file of the revision before a change judge: a change does not say of itself what is known. A file that is not in the
+// repository is none that the change could change.
+func (k *knownFindings) judgeBy(base *snapshot, w *workspace, s *streams) error {
+	if k == nil || base == nil {
+		return nil
+	}
+	name, within := w.slash(k.file)
+	if !within {
+		return nil
+	}
+	k.base = baseline.Of(nil)
+	data, err := base.tree.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("read the baseline %s in %s: %w", name, base.label(), err)
+	default:
+		if k.base, err = baseline.Decode(data); err != nil {
+			return fmt.Errorf("read the baseline %s in %s: %w", name, base.label(), err)
+		}
+	}
+	if n := k.known.Adds(k.base); n > 0 {
+		s.note("%s of %s %s new in this change, and known only once merged", phrase.Count(n, "finding"), k.file, phrase.Verb(n, "is", "are"))
+	}
+	return nil
 }
 
 // readBaseline reads the file that the flags name; nil when they name none.
@@ -67,6 +96,9 @@ func (k *knownFindings) settle(findings []finding.Finding, keep func(cluster str
 func (k *knownFindings) split(findings []finding.Finding) (known, others []finding.Finding) {
 	if k == nil {
 		return nil, findings
+	}
+	if k.base != nil {
+		return k.base.Split(findings)
 	}
 	return k.known.Split(findings)
 }

@@ -29,7 +29,8 @@ type surveyed struct {
 	head, before *rule.Context
 	rendered     *render.Result
 	docs         v1alpha1.Documents
-	tenant       string // who looks, with its contract; "" for the platform
+	earlier      v1alpha1.Documents // those of base
+	tenant       string             // who looks, with its contract; "" for the platform
 }
 
 // survey renders the revision, and the one before the change if one is named, and surveys them.
@@ -45,16 +46,19 @@ func (f *fleet) survey(ctx context.Context, o *checkOptions) (x *surveyed, err e
 		}
 		allowed, f.twoSided = x.base, true
 	}
-	if err := f.ready(ctx, x.at.tree, allowed.tree); err != nil {
+	spokes, err := f.ready(ctx, x.at.tree, allowed.tree)
+	if err != nil {
 		return nil, err
 	}
 	var before *render.Result
 	if x.base != nil {
+		f.render.Sources = spokes.before
 		before, err = f.first(ctx, x.base, o.base)
 		if err != nil && !errors.Is(err, render.ErrNoClusters) {
 			return nil, fmt.Errorf("in %s: %w", x.base.label(), err)
 		}
 	}
+	f.render.Sources = spokes.after
 	if before == nil {
 		x.rendered, err = f.first(ctx, x.at, o.rev)
 	} else {
@@ -65,7 +69,7 @@ func (f *fleet) survey(ctx context.Context, o *checkOptions) (x *surveyed, err e
 	}
 	f.tellNotes(x.rendered)
 	if before != nil {
-		if x.before, _, err = f.context(before, x.base.tree); err != nil {
+		if x.before, x.earlier, err = f.context(before, x.base.tree); err != nil {
 			return nil, fmt.Errorf("in %s: %w", x.base.label(), err)
 		}
 	}
@@ -74,12 +78,15 @@ func (f *fleet) survey(ctx context.Context, o *checkOptions) (x *surveyed, err e
 }
 
 // ready makes ready what is beside the repository: what may be fetched, and other repositories.
-func (f *fleet) ready(ctx context.Context, t, allowed *tree.Tree) (err error) {
+func (f *fleet) ready(ctx context.Context, t, allowed *tree.Tree) (sources, error) {
 	if err := f.reach(allowed); err != nil {
-		return err
+		return sources{}, err
 	}
-	f.render.Sources, err = f.opts.mapped(ctx, f.workspace, t)
-	return err
+	if f.twoSided {
+		return f.opts.sides(ctx, f.workspace, t)
+	}
+	all, err := f.opts.mapped(ctx, f.workspace, t)
+	return sources{before: all, after: all}, err
 }
 
 // context is a rendered revision for rules.
@@ -126,14 +133,15 @@ func (o *checkOptions) choose(e *estate.Estate) error {
 
 // check asks the rules, and puts what they say into a document.
 func (x *surveyed) check(ctx context.Context, o *checkOptions, now time.Time, known *knownFindings) (*CheckDocument, error) {
-	found, err := x.find(ctx)
+	found, err := x.find(ctx, x.head, x.before)
 	if err != nil {
 		return nil, err
 	}
-	if x.tenant != "" { // what is not in its files is not the tenant's to know
-		found = slices.DeleteFunc(found, func(f rule.Found) bool { return f.Tenant == nil || f.Tenant.Name != x.tenant })
+	j, err := x.judge(ctx, o, found, now)
+	if err != nil {
+		return nil, err
 	}
-	all := waiver.Apply(verdict.Findings(x.head.Estate, found), waiver.About(x.docs.Waivers, waiver.Isolation), labelsOf(x.docs.Clusters), now)
+	all := j.all
 	d := &CheckDocument{
 		SchemaVersion: checkSchema, Revision: x.at.label(), Limits: checkLimits(), Coverage: render.CoverageOf(x.rendered.Clusters), Gone: []baseline.Entry{},
 		anchor: x.anchor(), clusters: len(x.head.Clusters),
@@ -152,29 +160,81 @@ func (x *surveyed) check(ctx context.Context, o *checkOptions, now time.Time, kn
 	}
 	old, others := known.split(all)
 	add(old, true)
+	old, others = j.before.Split(others)
+	verdict.Relocate(x.head.Estate, found, others)
+	add(old, true)
 	add(others, false)
 	if known != nil {
 		d.Gone = known.gone(all)
 	}
-	d.Report = *verdict.Of(x.head.Estate, found, marked).Only(o.names, o.tenants, o.rules)
+	report := verdict.Of(x.head.Estate, found, marked)
+	for i := range report.Unproven {
+		report.Unproven[i].Known = report.Unproven[i].In(j.unproven)
+	}
+	d.Report = *report.Only(o.names, o.tenants, o.rules)
 	return d, nil
 }
 
-// find asks the rules of the catalogue, those of the fleet's documents, and the policies that stand on the clusters.
-func (x *surveyed) find(ctx context.Context) ([]rule.Found, error) {
+// find asks the rules of the catalogue, those of the fleet's documents, and the policies that stand on the clusters. Before is what a change was made to;
+// nil for no change.
+func (x *surveyed) find(ctx context.Context, at, before *rule.Context) ([]rule.Found, error) {
 	own, err := policy.Compile(x.docs.Rules)
 	if err != nil {
 		return nil, err
 	}
-	var before *estate.Estate
-	if x.before != nil {
-		before = x.before.Estate
+	var earlier *estate.Estate
+	if before != nil {
+		earlier = before.Estate
 	}
-	asked, err := policy.Find(ctx, x.head.Estate, before, own)
+	asked, err := policy.Find(ctx, at.Estate, earlier, own)
 	if err != nil {
 		return nil, err
 	}
-	return append(rule.Find(x.head, x.before), asked...), nil
+	found := append(rule.Find(at, before), asked...)
+	if x.tenant != "" { // what is not in its files is not the tenant's to know
+		found = slices.DeleteFunc(found, func(f rule.Found) bool { return f.Tenant == nil || f.Tenant.Name != x.tenant })
+	}
+	return found, nil
+}
+
+// judgement is the findings with what is accepted of them, and what a change is measured by.
+type judgement struct {
+	all      []finding.Finding
+	before   *baseline.Baseline // what stands open before the change
+	unproven []verdict.Open     // and what is not known there
+}
+
+// judge tells which findings are accepted. With a base, its waivers judge as well.
+func (x *surveyed) judge(ctx context.Context, o *checkOptions, found []rule.Found, now time.Time) (*judgement, error) {
+	all, head := verdict.Findings(x.head.Estate, found), waiversOf(x.docs)
+	j := &judgement{before: baseline.Before(nil)}
+	if x.base == nil {
+		j.all = waiver.Apply(all, head.Waivers, head.ClusterLabels, now)
+		return j, nil
+	}
+	base := waiversOf(x.earlier)
+	if x.before != nil {
+		earlier, err := x.find(ctx, x.before, nil)
+		if err != nil {
+			return nil, err
+		}
+		j.before = baseline.Before(waiver.Apply(verdict.Findings(x.before.Estate, earlier), base.Waivers, base.ClusterLabels, now))
+		j.unproven = verdict.Of(x.before.Estate, earlier, nil).Unproven
+	}
+	if o.waivers == waiversOfHead {
+		base = head
+	}
+	base.Known = func(f *finding.Finding) bool {
+		_, others := j.before.Split([]finding.Finding{*f})
+		return len(others) == 0
+	}
+	j.all = waiver.Review(all, base, head, now)
+	return j, nil
+}
+
+// waiversOf are the waivers of documents that are about isolation.
+func waiversOf(docs v1alpha1.Documents) waiver.Revision {
+	return waiver.Revision{Waivers: waiver.About(docs.Waivers, waiver.Isolation), ClusterLabels: labelsOf(docs.Clusters)}
 }
 
 // failing reports whether something failed on a cluster, so that findings may be missing there; "" stands for all clusters.

@@ -147,7 +147,7 @@ func (s *streams) findings(d *CheckDocument, o *checkOptions) {
 	for _, p := range []struct {
 		n    int
 		text string
-	}{{left.more, " more"}, {left.known, " known by the baseline"}, {left.waived, " waived"}} {
+	}{{left.more, " more"}, {left.known, knownBy(d)}, {left.waived, " waived"}} {
 		if p.n > 0 {
 			parts = append(parts, phrase.Count(p.n, "finding")+p.text)
 		}
@@ -155,6 +155,14 @@ func (s *streams) findings(d *CheckDocument, o *checkOptions) {
 	if len(parts) > 0 {
 		s.printf("\n%s: --all shows all\n", strings.Join(parts, ", "))
 	}
+}
+
+// knownBy says what it is that known findings are known by.
+func knownBy(d *CheckDocument) string {
+	if d.Base != "" {
+		return " known from before the change"
+	}
+	return " known by the baseline"
 }
 
 // group is the findings of a rule that are of one level.
@@ -271,6 +279,9 @@ func (s *streams) finding(f *verdict.Finding, first, rest string, all bool, clus
 	if w := f.Waived; w != nil {
 		s.para(rest, rest, fmt.Sprintf("accepted until %s by %s: %s (waiver %s)", w.Expires, w.Approver, w.Reason, w.Name))
 	}
+	if w := f.Pending; w != nil {
+		s.para(rest, rest, fmt.Sprintf("open in this review: waiver %s comes with the change. By %s, until %s: %s", w.Name, w.Approver, w.Expires, w.Reason))
+	}
 }
 
 // atOf is FILE:LINE and a field, as far as they are known.
@@ -365,11 +376,15 @@ func (s *streams) sum(d *CheckDocument) {
 		states[v.Words()]++
 		tenants[v.Tenant], clusters[v.Cluster] = true, true
 	}
-	open := 0
+	open, fresh := 0, 0
 	for i := range d.Findings {
-		if f := &d.Findings[i]; f.Open() {
+		f := &d.Findings[i]
+		if f.Open() {
 			levels[f.At()]++
 			open++
+		}
+		if f.New() {
+			fresh++
 		}
 	}
 	var parts []string
@@ -391,6 +406,9 @@ func (s *streams) sum(d *CheckDocument) {
 	text += "; " + phrase.Count(open, "finding")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
+	}
+	if d.Base != "" {
+		text += fmt.Sprintf("; %d new since %s", fresh, d.Base)
 	}
 	s.printf("\n%s\n%s\n", text, d.Coverage)
 	s.para("", "", "not covered: "+strings.Join(d.Limits, ", "))

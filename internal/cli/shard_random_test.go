@@ -96,7 +96,7 @@ spec:
 		f["fleet/waiver.yaml"] = `apiVersion: bulkhead.dev/v1alpha1
 kind: Waiver
 metadata: {name: w}
-spec: {rules: [gate/budget, variable-changed], scope: {clusters: {names: [` + a + `]}}, reason: known, approver: me, expires: "2026-03-01"}
+spec: {rules: [gate/budget, variable-changed], scope: {clusters: {names: [` + a + `]}}, reason: known for a long time, approver: me, expires: "2026-03-01"}
 `
 	},
 }

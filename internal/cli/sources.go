@@ -40,7 +40,7 @@ func (o *fleetOptions) ranged() bool {
 // The render takes the first that has the URL.
 func (o *fleetOptions) mapped(ctx context.Context, w *workspace, t *tree.Tree) ([]render.Repository, error) {
 	if o.ranged() {
-		return nil, usage("a --source names two revisions, BASE..HEAD, and only impact compares them", "name one of them: URL=PATH@REV")
+		return nil, usage("a --source names two revisions, BASE..HEAD, and only impact and check --base compare them", "name one of them: URL=PATH@REV")
 	}
 	m, err := o.sides(ctx, w, t)
 	return m.after, err

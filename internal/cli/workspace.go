@@ -185,3 +185,23 @@ func (w *workspace) branchOf(ctx context.Context, rev string) string {
 	}
 	return ""
 }
+
+// slash is the path of a file from the root of the repository, whose files are those of revisions; false for a file that is elsewhere.
+func (w *workspace) slash(file string) (string, bool) {
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return "", false
+	}
+	root := w.root
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		root = real
+	}
+	rel, err := filepath.Rel(root, filepath.Join(dir, filepath.Base(file)))
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", false
+	}
+	return filepath.ToSlash(rel), true
+}

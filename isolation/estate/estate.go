@@ -23,6 +23,8 @@ type Estate struct {
 	Files *tree.Tree
 	// Shown are the files that findings point to: Files, or those of a tenant who checks its own repository. Nil when they are not at hand.
 	Shown *tree.Tree
+	// Spoke is the name of the repository that Shown is of, when that is a tenant's.
+	Spoke string
 	// Declared are the Cluster documents, by name.
 	Declared map[string]*v1alpha1.Cluster
 }

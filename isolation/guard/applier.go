@@ -11,7 +11,7 @@ func (w *writers) policies() []policy {
 		sources(), buckets(), sourceStatus(), fluxSources(), images(),
 		alerts(), receivers(), providers(),
 		w.platformObjects(), w.namespaceObjects(), w.bindings(), w.wideBindings(), w.networkPolicies(),
-		ingresses(), ingressAnnotations(), routes(), crossings(), services(), claims(), priorities(), tokens(), cloudAccounts(),
+		ingresses(), ingressAnnotations(), routes(), crossings(), services(), claims(), places(), tokens(), cloudAccounts(),
 		monitors(), proxyRoutes(),
 	})
 }

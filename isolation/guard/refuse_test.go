@@ -197,6 +197,12 @@ var creations = []struct{ user, what, meta, rest, want string }{
 	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {priorityClassName: tenants}}}", ""},
 	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {}}}", ""},
 	{byTenant, "CronJob billing-prod", "", "spec: {jobTemplate: {spec: {template: {spec: {priorityClassName: platform}}}}}", "WRK-005"},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {nodeName: control-plane-1}}}", "WRK-005"},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {tolerations: [{operator: Exists}]}}}", "WRK-005"},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {tolerations: [{key: node-role.kubernetes.io/control-plane, operator: Exists}]}}}", "WRK-005"},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {nodeSelector: {node-role.kubernetes.io/control-plane: ''}}}}", "WRK-005"},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {schedulerName: mine}}}", "WRK-005"},
+	{byTenant, "Deployment billing-prod", "", "spec: {template: {spec: {schedulerName: default-scheduler, nodeSelector: {pool: billing}, tolerations: [{key: pool, value: billing}]}}}", ""},
 	{byTenant, "Terraform billing-prod", "", "spec: {}", ""},
 	{byTenant, "Deployment auth-prod", "", "spec: {template: {spec: {priorityClassName: system-node-critical}}}", "WRK-005"},
 

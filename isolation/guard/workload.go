@@ -207,13 +207,19 @@ func classIn(class, key string) string {
 	return "!('" + key + "' in variables.tenant) || " + class + " in variables.tenant." + key
 }
 
-// priorities of what makes pods. Pods themselves are left out: into one that names no class the API server has written the default class before policies see it.
+// places of what makes pods: where they run, and before whom. Pods themselves are left out: into one that names no class the API server has written the
+// default class before policies see it, and other controllers write tolerations.
 //
-// Source: Kubernetes v1.36, the admission plugin Priority.
-func priorities() policy {
+// Source: Kubernetes v1.36, the admission plugins Priority and DefaultTolerationSeconds.
+func places() policy {
+	const controlPlane = "['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']"
 	return policy{
-		name: "bulkhead-priorities", why: "Which priorities a tenant's workloads may have: those of its contract, and none of Kubernetes' own.",
-		on: append(typed("apps", "v1", writes(), "deployments", "statefulsets", "daemonsets", "replicasets"), typed("batch", "v1", writes(), "jobs", "cronjobs")...), conditions: specChanged(), in: ofTenants,
+		name: "bulkhead-places", why: "Where a tenant's workloads run, and before whom: as the scheduler says, and with the priorities of the contract.",
+		on: append(
+			typed("apps", "v1", writes(), "deployments", "statefulsets", "daemonsets", "replicasets"),
+			typed("batch", "v1", writes(), "jobs", "cronjobs")...,
+		),
+		conditions: specChanged(), in: ofTenants,
 		variables: []admissionv1.Variable{
 			known(), its(), {Name: "spec", Expression: "dyn(object.spec)"},
 			{Name: "pod", Expression: "has(variables.spec.jobTemplate) ? variables.spec.jobTemplate.spec.template.spec : variables.spec.template.spec"},
@@ -222,6 +228,14 @@ func priorities() policy {
 		checks: []check{
 			{[]string{"WRK-005"}, "!variables.class.startsWith('system-')", "priorityClassName is one of the system's: it drives out the pods of others"},
 			{[]string{"WRK-005"}, "variables.class == '' || " + classIn("variables.class", "priorityClasses"), "priorityClassName is not in the contract"},
+			{[]string{"WRK-005"}, "!has(variables.pod.nodeName) || variables.pod.nodeName == ''", "nodeName passes the scheduler and its taints"},
+			{[]string{"WRK-005"}, "!has(variables.pod.schedulerName) || variables.pod.schedulerName in ['', 'default-scheduler']", "schedulerName is another scheduler"},
+			{
+				[]string{"WRK-005"},
+				"!has(variables.pod.tolerations) || variables.pod.tolerations.all(t, has(t.key) && t.key != '' ? !(t.key in " + controlPlane + ") : !has(t.operator) || t.operator != 'Exists')",
+				"a toleration is of the control plane's taint, or of all",
+			},
+			{[]string{"WRK-005"}, "!has(variables.pod.nodeSelector) || variables.pod.nodeSelector.all(k, !(k in " + controlPlane + "))", "nodeSelector selects nodes of the control plane"},
 		},
 	}
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -54,6 +55,8 @@ type broken struct {
 	object  *estate.Object
 	field   string
 	message string
+	// idle is true when it has no fault, and guards nothing all the same.
+	idle bool
 }
 
 const group = admissionregistrationv1.GroupName
@@ -76,13 +79,13 @@ func On(c *estate.Cluster, compiler *Compiler) *Cluster {
 		byName[o.ID.Name] = h
 		var p admissionregistrationv1.ValidatingAdmissionPolicy
 		if !o.Into(&p) {
-			out.broken = append(out.broken, broken{o, "spec", "it is no ValidatingAdmissionPolicy of the API"})
+			out.broken = append(out.broken, broken{object: o, field: "spec", message: "it is no ValidatingAdmissionPolicy of the API"})
 			continue
 		}
 		h.program = compiler.compile(&p, variety{c.Minor, o.Tenant != nil})
 		if len(h.program.faults) > 0 {
 			f := h.program.faults[0]
-			out.broken = append(out.broken, broken{o, f.field, f.field + ": " + f.message})
+			out.broken = append(out.broken, broken{object: o, field: f.field, message: f.field + ": " + f.message})
 			continue
 		}
 		out.hooks = append(out.hooks, h)
@@ -90,21 +93,35 @@ func On(c *estate.Cluster, compiler *Compiler) *Cluster {
 	for _, o := range c.Kind(group, "ValidatingAdmissionPolicyBinding") {
 		out.bind(o, byName)
 	}
+	out.idle(byName)
 	slices.SortFunc(out.hooks, func(a, b *hook) int { return cmp.Compare(a.object.ID.Name, b.object.ID.Name) })
 	return out
+}
+
+// idle notes the policies that work and that no binding names.
+func (c *Cluster) idle(policies map[string]*hook) {
+	named := map[string]bool{}
+	for _, o := range c.Kind(group, "ValidatingAdmissionPolicyBinding") {
+		named[o.Text("spec", "policyName")] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(policies)) {
+		if h := policies[name]; !named[name] && h.program != nil && len(h.program.faults) == 0 {
+			c.broken = append(c.broken, broken{object: h.object, message: "no ValidatingAdmissionPolicyBinding that is brought to the cluster names it", idle: true})
+		}
+	}
 }
 
 // bind files a binding with its policy.
 func (c *Cluster) bind(o *estate.Object, policies map[string]*hook) {
 	b := &binding{object: o, doc: &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}}
 	if !o.Into(b.doc) {
-		c.broken = append(c.broken, broken{o, "spec", "it is no ValidatingAdmissionPolicyBinding of the API"})
+		c.broken = append(c.broken, broken{object: o, field: "spec", message: "it is no ValidatingAdmissionPolicyBinding of the API"})
 		return
 	}
 	h := policies[b.doc.Spec.PolicyName]
 	switch {
 	case h == nil:
-		c.broken = append(c.broken, broken{o, "spec.policyName", fmt.Sprintf("no ValidatingAdmissionPolicy %s is brought to the cluster, so the binding guards nothing", oneLine(b.doc.Spec.PolicyName))})
+		c.broken = append(c.broken, broken{object: o, field: "spec.policyName", message: fmt.Sprintf("no ValidatingAdmissionPolicy %s is brought to the cluster, so the binding guards nothing", oneLine(b.doc.Spec.PolicyName))})
 		return
 	case h.program == nil || len(h.program.faults) > 0:
 		return // it is told of the policy
@@ -115,7 +132,7 @@ func (c *Cluster) bind(o *estate.Object, policies map[string]*hook) {
 	b.accessor = validating.NewValidatingAdmissionPolicyBindingAccessor(b.doc)
 	h.bindings = append(h.bindings, b)
 	if message := c.missing(h, b); message != "" {
-		c.broken = append(c.broken, broken{o, "spec.paramRef", message})
+		c.broken = append(c.broken, broken{object: o, field: "spec.paramRef", message: message})
 	}
 }
 

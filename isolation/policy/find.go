@@ -91,7 +91,12 @@ func (f *finder) cluster(e *estate.Estate, c *estate.Cluster, before *estate.Est
 	on := On(c, f.compiler)
 	if !f.off(Broken) {
 		for _, b := range on.broken {
-			out = append(out, fill(rule.Found{Rule: Broken, Object: b.object, Field: b.field, Message: "the " + b.object.ID.Kind + " does not work: " + b.message}))
+			found := rule.Found{Rule: Broken, Object: b.object, Field: b.field, Message: "the " + b.object.ID.Kind + " does not work: " + b.message}
+			if b.idle {
+				found.Level, found.Hint = finding.Info, "bring a binding, or take the policy out"
+				found.Message = "the " + b.object.ID.Kind + " guards nothing: " + b.message
+			}
+			out = append(out, fill(found))
 		}
 	}
 	if len(on.hooks)+len(f.rules) == 0 {

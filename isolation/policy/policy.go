@@ -45,7 +45,7 @@ func Rules() []rule.Rule {
 		{
 			Rule: finding.Rule{
 				ID: Broken, Severity: finding.Medium.Severity(), Level: finding.Medium, Title: "A policy on the cluster does not work",
-				Why:  "A policy with a fault is refused by the API server, and its applier stalls. A binding to a policy that is not there guards nothing, and one without its parameters guards nothing or refuses all.",
+				Why:  "A policy with a fault is refused by the API server, and its applier stalls. A policy that no binding names, or a binding to one that is not there, guards nothing; one without its parameters guards nothing or refuses all.",
 				Hint: "mend the expression, or bring what is named",
 			},
 			Unless: "what is named comes to the cluster by other means than Git",

@@ -103,7 +103,7 @@ func catalogue() []Rule {
 	return slices.Concat(
 		identityRules(), namespaceRules(), referenceRules(), nestedRules(), buildRules(), releaseRules(), variableRules(), secretRules(),
 		sourceRules(), remoteRules(), accessRules(), installationRules(), operatorRules(), notificationRules(), automationRules(), delegatedRules(),
-		workloadRules(), quotaRules(), networkRules(), ownerRules(), lifecycleRules(), layoutRules(), graphRules(), blastRules(),
+		workloadRules(), quotaRules(), networkRules(), ownerRules(), lifecycleRules(), layoutRules(), graphRules(), blastRules(), waiverRules(),
 	)
 }
 

@@ -40,7 +40,7 @@ type Options struct {
 //
 // The error is one of the documents, a [*v1alpha1.DocumentError].
 func Estate(r *render.Result, opts Options) (*estate.Estate, error) {
-	s := &surveyor{opts: opts, result: r, out: &estate.Estate{Files: opts.Files, Shown: cmp.Or(opts.SpokeFiles, opts.Files), Declared: map[string]*v1alpha1.Cluster{}}, clusters: map[string]*estate.Cluster{}, tenants: map[string]*estate.Tenant{}, known: registry{applied: map[string]map[object.Applier]*estate.Tenant{}, urls: map[string]*estate.Tenant{}}}
+	s := &surveyor{opts: opts, result: r, out: &estate.Estate{Files: opts.Files, Shown: cmp.Or(opts.SpokeFiles, opts.Files), Spoke: opts.Spoke, Declared: map[string]*v1alpha1.Cluster{}}, clusters: map[string]*estate.Cluster{}, tenants: map[string]*estate.Tenant{}, known: registry{applied: map[string]map[object.Applier]*estate.Tenant{}, urls: map[string]*estate.Tenant{}}}
 	for i := range opts.Documents.Clusters {
 		s.out.Declared[opts.Documents.Clusters[i].Name] = &opts.Documents.Clusters[i]
 	}

@@ -61,3 +61,36 @@ func keyOf(f *rule.Found) same {
 	}
 	return k
 }
+
+// Relocate gives parts of what [Findings] made of found the file, line and steps of the first of their own clusters, where that is another one than the first
+// of the whole. Findings of other rules are left as they are.
+func Relocate(e *estate.Estate, found []rule.Found, parts []finding.Finding) {
+	firsts, at := map[same]string{}, map[same]map[string]*rule.Found{}
+	for i := range found {
+		f := &found[i]
+		if f.Unproven || f.Cluster == nil {
+			continue
+		}
+		k := keyOf(f)
+		if at[k] == nil {
+			firsts[k], at[k] = f.Cluster.Name, map[string]*rule.Found{}
+		}
+		if at[k][f.Cluster.Name] == nil {
+			at[k][f.Cluster.Name] = f
+		}
+	}
+	for i := range parts {
+		p := &parts[i]
+		if len(p.Clusters) == 0 {
+			continue
+		}
+		k := same{rule: p.Rule, field: p.Field, message: p.Message, hint: p.Hint, level: p.Level, tenant: TenantOf(p.Concern)}
+		if p.Object != nil {
+			k.object = p.Object.String()
+		}
+		if f := at[k][p.Clusters[0]]; f != nil && firsts[k] != p.Clusters[0] {
+			own := Findings(e, []rule.Found{*f})[0]
+			p.File, p.Line, p.Steps = own.File, own.Line, own.Steps
+		}
+	}
+}

@@ -121,6 +121,16 @@ type Open struct {
 	Concern string `json:"concern"`
 	// Clusters, sorted; empty for the fleet as a whole.
 	Clusters []string `json:"clusters"`
+	// Known is true when it was not known before the change either, on each of the clusters.
+	Known bool `json:"known"`
+}
+
+// In reports whether one of a list says the same, on all clusters of u.
+func (u *Open) In(list []Open) bool {
+	return slices.ContainsFunc(list, func(o Open) bool {
+		return u.Concern == o.Concern && u.compare(&o.Reason) == 0 && (len(u.Clusters) == 0) == (len(o.Clusters) == 0) &&
+			!slices.ContainsFunc(u.Clusters, func(c string) bool { return !slices.Contains(o.Clusters, c) })
+	})
 }
 
 // Finding is a finding with what this report knows of it.
@@ -130,11 +140,11 @@ type Finding struct {
 	Key string `json:"fingerprint"`
 	// Boundary is true when it breaks the proof that a tenant stays in its compartment.
 	Boundary bool `json:"boundary"`
-	// Known is true when the baseline holds it. A known finding fails nothing.
+	// Known is true when the baseline or the revision before the change has it. A known finding fails nothing.
 	Known bool `json:"known"`
 }
 
-// New reports whether the finding counts: nobody accepted it, and the baseline does not hold it.
+// New reports whether the finding counts: nobody accepted it, and it is not known.
 func (f *Finding) New() bool { return f.Open() && !f.Known }
 
 // At is the level of the finding; of one without a level, what its severity stands for.

@@ -173,7 +173,7 @@ func TestOwners(t *testing.T) {
 		checkOwners(t, files, "/fleet/tenants/")
 	})
 	files, err := scaffold.Spoke(spokeOptions())
-	checkOwners(t, must(t, files, err))
+	checkOwners(t, must(t, files, err), "/.bulkhead/")
 }
 
 func checkOwners(t *testing.T, files map[string]string, later ...string) {

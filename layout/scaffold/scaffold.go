@@ -187,7 +187,12 @@ type SpokeOptions struct {
 	Owner string
 	// CI is where changes are reviewed. Unset: [GitHub].
 	CI CI
+	// Contract that the platform wrote for the tenant; "" when there is none yet.
+	Contract string
 }
+
+// ContractFile is where a spoke has the contract that the platform wrote for it.
+const ContractFile = ".bulkhead/contract.yaml"
 
 // Spoke is a tenant's repository: slash paths from its root to content. The
 // error is a [*ProblemError] about the first option that cannot be taken.
@@ -201,8 +206,12 @@ func Spoke(o SpokeOptions) (map[string]string, error) {
 		First string
 		Clone string // of the spoke, from a clone of the hub beside it
 		Spoke bool
-	}{o, o.Environments[0], "../" + o.Name, true}
+		File  string // with the contract
+	}{o, o.Environments[0], "../" + o.Name, true, ContractFile}
 	out := map[string]string{}
+	if o.Contract != "" {
+		out[ContractFile] = o.Contract
+	}
 	fill(out, "app", app{App: o.Name, Folder: "deploy/base"})
 	for _, env := range o.Environments {
 		fill(out, "spoke", overlay{App: o.Name, Environment: env, Image: image, Tag: imageTag, Replicas: replicas(env)})

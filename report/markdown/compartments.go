@@ -11,8 +11,8 @@ import (
 
 // Check is what a check says beside its report.
 type Check struct {
-	// Revision that was checked.
-	Revision string
+	// Revision that was checked, and the one before the change; "" for none.
+	Revision, Base string
 	// Limits are what the proof does not cover.
 	Limits []string
 	// Coverage of the render, in words.
@@ -24,7 +24,7 @@ const CheckHead = "<!-- bulkhead:check -->"
 
 // Compartments writes the report of a check as a comment, within the limit of [Options]. The error is that of w.
 func Compartments(w io.Writer, r *verdict.Report, about Check) error {
-	sections := []section{checkTitle(r, about), verdictTable(r)}
+	sections := []section{checkTitle(r, &about), verdictTable(r)}
 	note := len(sections)
 	fresh, rest := []*verdict.Finding{}, []string{}
 	for i := range r.Findings {
@@ -46,7 +46,7 @@ func Compartments(w io.Writer, r *verdict.Report, about Check) error {
 }
 
 // checkTitle says how many of the compartments are in which state.
-func checkTitle(r *verdict.Report, about Check) section {
+func checkTitle(r *verdict.Report, about *Check) section {
 	states := map[string]int{}
 	for i := range r.Verdicts {
 		states[r.Verdicts[i].Words()]++
@@ -61,7 +61,17 @@ func checkTitle(r *verdict.Report, about Check) section {
 	if len(parts) > 0 {
 		title = count(len(r.Verdicts), "compartment") + ": " + strings.Join(parts, ", ")
 	}
-	return section{blocks: []block{plain(rankTitle, "", CheckHead+"\n## "+title+"\n\nChecked: "+prose(about.Revision)+".\n\n")}}
+	checked := prose(about.Revision)
+	if about.Base != "" {
+		n := 0
+		for i := range r.Findings {
+			if r.Findings[i].New() {
+				n++
+			}
+		}
+		checked += ", with " + count(n, "finding") + " that " + prose(about.Base) + " did not have"
+	}
+	return section{blocks: []block{plain(rankTitle, "", CheckHead+"\n## "+title+"\n\nChecked: "+checked+".\n\n")}}
 }
 
 func verdictTable(r *verdict.Report) section {
@@ -91,6 +101,9 @@ func findingSection(list []*verdict.Finding) section {
 				text += " (" + code(place(step.File, step.Line)) + ")"
 			}
 			long += "  1. " + text + "\n"
+		}
+		if f.Pending != nil {
+			long += "\n  Open in this review, as its waiver comes with the change: " + waiver(f.Pending) + "\n"
 		}
 		if f.Hint != "" {
 			long += "\n  Cure: " + prose(f.Hint) + "\n"

@@ -173,7 +173,7 @@ func TestTemplateManifest(t *testing.T) {
 	}
 	folder := regexp.MustCompile(`reports="([a-z-]+)"`).FindStringSubmatch(script)[1]
 	artifacts := job["artifacts"].(map[string]any)
-	if artifacts["reports"].(map[string]any)["junit"] != folder+"/impact.xml" || artifacts["paths"].([]any)[0] != folder+"/" || artifacts["when"] != "always" {
+	if artifacts["reports"].(map[string]any)["junit"] != folder+"/*.xml" || artifacts["paths"].([]any)[0] != folder+"/" || artifacts["when"] != "always" {
 		t.Errorf("the artifacts are %v", artifacts)
 	}
 }

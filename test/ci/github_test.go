@@ -93,7 +93,7 @@ func (s *step) run(t *testing.T, code int) {
 }
 
 // ownTitle is the title of an annotation of ours: of the script, or the ID of a rule.
-var ownTitle = regexp.MustCompile(`^([Bb]ulkhead|[a-z0-9/-]+)$`)
+var ownTitle = regexp.MustCompile(`^([Bb]ulkhead|[A-Z]{3}-[0-9]{3}|[a-z0-9/-]+)$`)
 
 func (s *step) summary(t *testing.T) string {
 	t.Helper()
