@@ -221,7 +221,8 @@ func places() policy {
 		),
 		conditions: specChanged(), in: ofTenants,
 		variables: []admissionv1.Variable{
-			known(), its(), {Name: "spec", Expression: "dyn(object.spec)"},
+			known(), its(),
+			{Name: "spec", Expression: "dyn(object.spec)"},
 			{Name: "pod", Expression: "has(variables.spec.jobTemplate) ? variables.spec.jobTemplate.spec.template.spec : variables.spec.template.spec"},
 			{Name: "class", Expression: "has(variables.pod.priorityClassName) ? variables.pod.priorityClassName : ''"},
 		},
