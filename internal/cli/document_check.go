@@ -49,7 +49,9 @@ type ListedRule struct {
 	Boundary bool `json:"boundary"`
 	// Unless says when a finding is no fault; empty for never.
 	Unless string `json:"unless,omitempty"`
-	// Static is why admission on the cluster cannot enforce it; empty when it can.
+	// HeldBy is what holds it on a cluster with guards: policies, flags of controllers, rights. Empty for a rule of which only files tell.
+	HeldBy []string `json:"heldBy"`
+	// Static is why no admission policy alone can hold it; empty when one can.
 	Static string `json:"static,omitempty"`
 	// Source names what the rule follows, with its version.
 	Source string `json:"source,omitempty"`

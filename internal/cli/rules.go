@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-dev/bulkhead/isolation/guard"
 	"github.com/bulkhead-dev/bulkhead/isolation/policy"
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
 	"github.com/bulkhead-dev/bulkhead/report/term"
@@ -18,7 +19,7 @@ func newRulesCmd(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rules",
 		Short: "What bulkhead check looks for",
-		Long: `Lists the rules of bulkhead check. STATIC is "yes" for those that admission on a cluster cannot enforce,
+		Long: `Lists the rules of bulkhead check. STATIC is "yes" for those that nothing on a cluster with guards holds,
 so that they hold only as long as every commit is checked.`,
 		Example: "  bulkhead rules\n  bulkhead rules -o json\n  bulkhead rules explain IMP-001",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -75,7 +76,7 @@ func runRules(s *streams, format string) error {
 	for i := range d.Rules {
 		r := &d.Rules[i]
 		static := ""
-		if r.Static != "" {
+		if len(r.HeldBy) == 0 {
 			static = "yes"
 		}
 		t = append(t, []string{r.ID, string(r.Level), r.Group, r.Title, static})
@@ -97,7 +98,12 @@ func catalogue() []rule.Rule {
 }
 
 func listedRule(r *rule.Rule) ListedRule {
-	out := ListedRule{Rule: r.Rule, Group: r.Group(), Boundary: r.Boundary, Unless: r.Unless, Static: r.Static, Source: r.Source}
+	out := ListedRule{Rule: r.Rule, Group: r.Group(), Boundary: r.Boundary, Unless: r.Unless, HeldBy: []string{}, Static: r.Static, Source: r.Source}
+	for _, m := range guard.Table() {
+		if m.Rule == r.ID {
+			out.HeldBy = m.Words()
+		}
+	}
 	if out.Severity == "" {
 		out.Severity = out.Level.Severity()
 	}
@@ -127,6 +133,14 @@ func runExplain(s *streams, id, format string) error {
 	return nil
 }
 
+// heldBy is what holds a rule, in words.
+func heldBy(d *RuleDocument) string {
+	if len(d.HeldBy) == 0 {
+		return "nothing: only the check of each commit tells"
+	}
+	return strings.Join(d.HeldBy, "; ")
+}
+
 // differing are the files that the other half of a sample does not have like this.
 func differing(files, others map[string]string) []SampleFile {
 	out := []SampleFile{}
@@ -146,12 +160,8 @@ func (s *streams) explainRule(d *RuleDocument) {
 	}
 	s.printf("%s, %s; %s\n\n", s.look(lookOfLevel(d.Level), string(d.Level)), d.Group, boundary)
 	s.para("", "", d.Why)
-	static := "no: " + d.Static
-	if d.Static == "" {
-		static = "yes"
-	}
 	s.printf("\n")
-	for _, p := range [][2]string{{"cure", d.Hint}, {"no fault when", d.Unless}, {"admission can enforce it", static}, {"follows", d.Source}} {
+	for _, p := range [][2]string{{"cure", d.Hint}, {"no fault when", d.Unless}, {"held on a cluster with guards by", heldBy(d)}, {"no policy alone can hold it", d.Static}, {"follows", d.Source}} {
 		if p[1] != "" {
 			s.para(p[0]+": ", "  ", p[1])
 		}

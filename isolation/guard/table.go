@@ -14,6 +14,15 @@ type Means struct {
 	Beside []string
 }
 
+// Words are what enforces the rule, policies first.
+func (m *Means) Words() []string {
+	out := []string{}
+	for _, p := range m.Policies {
+		out = append(out, "policy "+p)
+	}
+	return append(out, m.Beside...)
+}
+
 // What enforces rules beside the policies. The rights are those that package tenant gives by default: who gives a tenant other ClusterRoles loses them.
 const (
 	byReferenceFlag = "flag --no-cross-namespace-refs"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bulkhead-dev/bulkhead/isolation/guard"
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
 )
 
@@ -59,10 +60,14 @@ func rulesPage(t *testing.T) string {
 	b.WriteString("# Rules\n\nWritten by `UPDATE=1 go test ./isolation/rule` from the catalogue; do not edit.\n\n" +
 		"What `bulkhead check` looks for. [What is proven](../explain/isolation.md) says what the levels mean. The level in the table is that of most findings of a rule. " +
 		"*Boundary* are the rules of which a finding of medium or worse breaks the proof that a tenant stays in its compartment. " +
-		"*Static* are those that admission on the cluster cannot enforce. Each rule has samples that run as tests: a fleet in which it finds something, and one like it in which it does not; " +
+		"*Static* are those that nothing on a cluster holds: only the check of each commit tells. Each rule has samples that run as tests: a fleet in which it finds something, and one like it in which it does not; " +
 		"`bulkhead rules explain ID` shows them.\n\n" +
 		"| rule | level | boundary | static | what it finds |\n|---|---|---|---|---|\n")
 	rules, group := rule.Rules(), ""
+	held := map[string]string{}
+	for _, m := range guard.Table() {
+		held[m.Rule] = strings.Join(m.Words(), "; ")
+	}
 	yes := func(b bool) string {
 		if b {
 			return "yes"
@@ -70,7 +75,7 @@ func rulesPage(t *testing.T) string {
 		return ""
 	}
 	for _, r := range rules {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", r.ID, strings.ToLower(r.ID), r.Level, yes(r.Boundary), yes(r.Static != ""), r.Title)
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", r.ID, strings.ToLower(r.ID), r.Level, yes(r.Boundary), yes(held[r.ID] == ""), r.Title)
 	}
 	for _, r := range rules {
 		if g := r.Group(); g != group {
@@ -78,7 +83,7 @@ func rulesPage(t *testing.T) string {
 			fmt.Fprintf(&b, "\n## %s: %s\n", strings.SplitN(r.ID, "-", 2)[0], g)
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n%s (%s). %s\n\nWhat to do: %s.\n", r.ID, r.Title, r.Level, sentence(r.Why), r.Hint)
-		for _, p := range [][2]string{{"No fault when", r.Unless}, {"Admission cannot enforce it", r.Static}, {"Follows", r.Source}} {
+		for _, p := range [][2]string{{"No fault when", r.Unless}, {"On a cluster with guards it is held by", held[r.ID]}, {"No policy alone can hold it", r.Static}, {"Follows", r.Source}} {
 			if p[1] != "" {
 				fmt.Fprintf(&b, "\n%s: %s\n", p[0], sentence(p[1]))
 			}
