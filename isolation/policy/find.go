@@ -196,11 +196,9 @@ func deleted(c, before *estate.Cluster) (out []gone) {
 
 // told are the findings of one object: one of what is refused, one of what is objected to, and one of what is not known.
 func (f *finder) told(all []Verdict, r *Request) (out []rule.Found) {
-	verb := "refuses it"
+	verb := "refuses it" // the same words for a new object and for one that was there, so that a review knows it again
 	if r.Object == nil {
 		verb = "refuses to delete it"
-	} else if r.Old != nil {
-		verb = "refuses the update of it"
 	}
 	var refused, warned, unknown []Verdict
 	for _, v := range all {
