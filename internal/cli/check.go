@@ -51,15 +51,18 @@ func newCheckCmd(s *streams) *cobra.Command {
 		Long: `Proves of each tenant on each cluster that it stays in its compartment, or lists what breaks it, with
 the evidence step by step. A verdict is one of:
 
-  violated           something breaks the boundary
-  violated (waived)  all that breaks it is accepted by a waiver; it is true all the same
-  unproven           nothing breaks it as far as can be known, and not all can: the reasons are listed
-  proven             nothing breaks it
+  violated            something breaks the boundary
+  violated (waived)   all that breaks it is accepted by a waiver; it is true all the same
+  unproven            nothing breaks it as far as can be known, and not all can: the reasons are listed
+  proven (by rights)  files of the tenant are not at hand, and the account that applies them keeps
+                      whatever they hold in its namespaces
+  proven              nothing breaks it
 
 What the proof covers, and what not, is in docs/explain/isolation.md; bulkhead rules lists what is looked for.
-With --base, the rules about a change compare with that commit, too, and only what is new since then fails: what is
-found there as well is known, and --strict counts what is unproven since. A change does not accept what it brings itself. In its review a waiver counts that is in both
-commits, and the baseline is that of the base; --waivers head lets those of the change count. Verdicts are always of all rules and
+With --base, the rules about a change compare with that commit, too, and only what is new since then
+fails: what is found there as well is known, and --strict counts what is unproven since. A change does
+not accept what it brings itself: in its review a waiver counts that is in both commits, and the baseline
+is that of the base; --waivers head lets those of the change count. Verdicts are always of all rules and
 of the whole fleet: names of clusters, --tenant and --rule choose what is shown, and what fails.
 
 With --baseline, findings that the file holds are known and fail nothing; on a further cluster they are new.
