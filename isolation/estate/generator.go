@@ -12,7 +12,6 @@ const (
 	generatorKind  = "ArtifactGenerator"
 	sourceGroup    = "source.toolkit.fluxcd.io"
 	artifactKind   = "ExternalArtifact"
-	mostGenerators = 4 // that read of each other
 )
 
 // Generator reports whether an object is an ArtifactGenerator, which makes artifacts of other sources.
@@ -41,20 +40,24 @@ func (o *Object) Reads() (out []object.ID) {
 	return out
 }
 
-// MadeOf are the sources that an artifact of generators is made of, at any depth; nil for what no generator of the cluster makes.
-func (c *Cluster) MadeOf(artifact object.ID) []*Object { return c.madeOf(artifact, mostGenerators) }
+// MadeOf are the sources that an artifact of generators is made of, at any depth; nil for what no generator of the cluster makes. Each artifact is
+// looked at once: tenants write generators, too, and may let them read of each other.
+func (c *Cluster) MadeOf(artifact object.ID) []*Object {
+	return c.madeOf(artifact, map[object.ID]bool{})
+}
 
-func (c *Cluster) madeOf(artifact object.ID, depth int) (out []*Object) {
-	if artifact.Kind != artifactKind || depth == 0 {
+func (c *Cluster) madeOf(artifact object.ID, seen map[object.ID]bool) (out []*Object) {
+	if artifact.Kind != artifactKind || seen[artifact] {
 		return nil
 	}
+	seen[artifact] = true
 	for _, g := range c.Kind(generatorGroup, generatorKind) {
 		if g.ID.Namespace != artifact.Namespace || !g.Makes(artifact.Name) {
 			continue
 		}
 		for _, id := range g.Reads() {
 			if id.Kind == artifactKind {
-				out = append(out, c.madeOf(id, depth-1)...)
+				out = append(out, c.madeOf(id, seen)...)
 				continue
 			}
 			out = append(out, c.Get(id)...)
