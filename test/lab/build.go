@@ -59,6 +59,7 @@ func Build(ctx context.Context, w io.Writer, with ...string) (map[string]string,
 		if folders[p.name], err = p.build(ctx, w, filepath.Join(tools, p.folder), cache); err != nil {
 			return nil, fmt.Errorf("build the lab's %s programs: %w", p.name, err)
 		}
+		p.prune(ctx, w, cache)
 	}
 	return folders, nil
 }
@@ -126,7 +127,7 @@ func (p Part) build(ctx context.Context, w io.Writer, dir, cache string) (string
 		return "", err
 	}
 	final := filepath.Join(cache, p.name+"-"+key)
-	if whole(final) {
+	if p.ready(ctx, cache, final) {
 		return final, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil { //nolint:gosec // programs are no secret
@@ -139,7 +140,7 @@ func (p Part) build(ctx context.Context, w io.Writer, dir, cache string) (string
 		return "", err
 	}
 	defer unlock()
-	if whole(final) {
+	if p.ready(ctx, cache, final) {
 		return final, nil
 	}
 	// What is there and not whole was left by somebody who deleted parts of it.
