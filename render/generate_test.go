@@ -127,6 +127,7 @@ func drawSpec(t *rapid.T) kustomizev1.KustomizationSpec {
 //
 // Source: fluxcd/pkg/kustomize v1.35.6, Generator.GenerateManifest, run on disk.
 func TestGenerateLikeUpstream(t *testing.T) {
+	oneGoroutine(t)
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -56,6 +56,14 @@ func mustRender(tb testing.TB, repo Repository, opts Options) []string {
 	return report(tb, r)
 }
 
+// oneGoroutine skips a test that starts no other goroutine under the race detector, which has nothing to see in it; "make hermetic" runs it without.
+func oneGoroutine(tb testing.TB) {
+	tb.Helper()
+	if raceDetector {
+		tb.Skip("left to the run without the race detector: make hermetic")
+	}
+}
+
 // TestEqualInputEqualResult renders every case again: on one core and on
 // eight, without a cache and with one that has everything: equal to the last word.
 func TestEqualInputEqualResult(t *testing.T) {

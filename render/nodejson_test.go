@@ -83,6 +83,7 @@ func drawNode(t *rapid.T, depth, rare int) *yaml.Node {
 
 // TestNodesLikeMarshal: nodes of any form are written as they come through text.
 func TestNodesLikeMarshal(t *testing.T) {
+	oneGoroutine(t)
 	n, fast := 0, 0
 	check := func(rt *rapid.T) {
 		rare := rapid.SampledFrom([]int{2, 5, 30, 100}).Draw(rt, "rare")
@@ -107,8 +108,19 @@ func TestNodesLikeMarshal(t *testing.T) {
 	}
 }
 
-// TestFilesLikeMarshal: so are the objects of all files at hand.
+// TestFilesLikeMarshal: so are the objects of files.
 func TestFilesLikeMarshal(t *testing.T) {
+	for _, m := range append(manifests, many...) {
+		if list, err := decoded([]byte(m)); err == nil {
+			for _, res := range list {
+				writtenLikeMarshal(t, res, m)
+			}
+		}
+	}
+}
+
+// TestFilesLikeMarshalOnCorpora: so are those of real fleets.
+func TestFilesLikeMarshalOnCorpora(t *testing.T) {
 	n, fast := 0, 0
 	objects := func(tr *tree.Tree) {
 		_ = fs.WalkDir(tr.FS(), ".", func(p string, e fs.DirEntry, err error) error {
@@ -135,13 +147,6 @@ func TestFilesLikeMarshal(t *testing.T) {
 	for _, bundle := range corpora(t) {
 		objects(checkout(t, bundle))
 	}
-	for _, m := range append(manifests, many...) {
-		if list, err := decoded([]byte(m)); err == nil {
-			for _, res := range list {
-				writtenLikeMarshal(t, res, m)
-			}
-		}
-	}
 	t.Logf("%d objects, %d written", n, fast)
 	if n > 0 && fast < n/2 {
 		t.Error("few objects are written")
@@ -150,6 +155,7 @@ func TestFilesLikeMarshal(t *testing.T) {
 
 // FuzzNodes takes anything for a file of objects.
 func FuzzNodes(f *testing.F) {
+	oneGoroutine(f)
 	seeds(f, ".yaml", func(data string) { f.Add(data) })
 	for _, m := range append(manifests, many...) {
 		f.Add(m)

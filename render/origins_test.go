@@ -29,6 +29,7 @@ var additions = []string{
 
 // TestListedOrigins: what is read off the lists of kustomizations is what kustomize says.
 func TestListedOrigins(t *testing.T) {
+	oneGoroutine(t)
 	n, listed, built := 0, 0, 0
 	check := func(rt *rapid.T) {
 		n++

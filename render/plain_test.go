@@ -81,6 +81,7 @@ func drawPlain(t *rapid.T) map[string]string {
 // TestPlainLikeKustomize: whatever is built in batches is byte for byte what kustomize
 // makes of the whole, with the same origins; and it is decided by what was read.
 func TestPlainLikeKustomize(t *testing.T) {
+	oneGoroutine(t)
 	n, fast, failed := 0, 0, 0
 	check := func(rt *rapid.T) {
 		n++

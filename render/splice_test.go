@@ -108,6 +108,7 @@ func drawVariables(t *rapid.T) *variables {
 // TestSpliceLikeWholeWay: filling the gaps of an object gives what the whole way through
 // YAML gives, for any object and values.
 func TestSpliceLikeWholeWay(t *testing.T) {
+	oneGoroutine(t)
 	n, fast := 0, 0
 	check := func(rt *rapid.T) {
 		n++
@@ -135,6 +136,7 @@ func TestSpliceLikeWholeWay(t *testing.T) {
 
 // TestSpliceEach pairs each text with each value.
 func TestSpliceEach(t *testing.T) {
+	oneGoroutine(t)
 	n, fast := 0, 0
 	for _, text := range scalarsWith {
 		data, err := json.Marshal(map[string]any{"v": text, "list": []any{text, map[string]any{"w": text}}})
@@ -191,6 +193,7 @@ func TestSpliced(t *testing.T) {
 
 // FuzzSplice takes any object, given as YAML, and any values.
 func FuzzSplice(f *testing.F) {
+	oneGoroutine(f)
 	for i, s := range scalarsWith {
 		f.Add("data:\n  k: "+s+"\n  l: x\n", valuesOf[i%len(valuesOf)], valuesOf[(7*i)%len(valuesOf)], i%2 == 0)
 		f.Add("data:\n  k: |\n    "+strings.ReplaceAll(s, "\n", "\n    ")+"\n", valuesOf[(3*i)%len(valuesOf)], "b", i%2 == 0)
