@@ -359,8 +359,13 @@ func TestHostThatIsDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := "http://down.example:" + strings.TrimPrefix(l.Addr().String(), "127.0.0.1:")
-	l.Close()
+	defer l.Close()
+	held, err := net.Dial("tcp", l.Addr().String()) // nobody else is given its port, where nobody listens
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	at := "http://down.example:" + strings.TrimPrefix(held.LocalAddr().String(), "127.0.0.1:")
 	c := newClient(t, func(o *Options) { o.Private = append(o.Private, "down.example") })
 	var n atomic.Int32
 	c.guard.lookup = func(context.Context, string) ([]netip.Addr, error) {
@@ -380,10 +385,10 @@ func TestHostThatIsDown(t *testing.T) {
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(60 * time.Millisecond)
+		time.Sleep(150 * time.Millisecond)
 		fmt.Fprint(w, anIndex)
 	})
-	c := newClient(t, func(o *Options) { o.Limits.Parallel, o.Limits.Time = 1, 500*time.Millisecond })
+	c := newClient(t, func(o *Options) { o.Limits.Parallel, o.Limits.Time = 1, 2*time.Second }) // less than all of them take
 	answers := make(chan error, 15)
 	for i := range cap(answers) {
 		go func() {

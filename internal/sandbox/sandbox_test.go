@@ -338,7 +338,7 @@ func TestClose(t *testing.T) {
 	if _, err := p.Run(t.Context(), "echo", nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}

@@ -305,13 +305,18 @@ func TestClouds(t *testing.T) {
 	}
 }
 
-// closedPort is an address of this machine that refuses connections.
+// closedPort is an address of this machine that refuses connections: one of a connection, which nobody else is given.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { l.Close() })
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
 }

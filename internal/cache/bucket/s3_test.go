@@ -3,6 +3,7 @@ package bucket_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -17,11 +18,12 @@ import (
 // the folder. It skips when the lab was not built.
 func gateway(t *testing.T) (address, buckets string) {
 	t.Helper()
-	programs, _ := filepath.Glob(filepath.Join(os.Getenv("BULKHEAD_LAB_CACHE"), "s3-*", "bin", "versitygw"))
+	programs, _ := filepath.Glob(filepath.Join(os.Getenv("BULKHEAD_LAB_CACHE"), "s3-"+strings.Repeat("[0-9a-f]", 16), "bin", "versitygw"))
 	if len(programs) == 0 {
 		t.Skip("SKIPPED: there is no S3 server here; make lab builds one")
 	}
-	address = closedPort(t)
+	pid := os.Getpid() // an address of its own, where no other test is given the port
+	address = fmt.Sprintf("127.62.%d.%d:7070", pid>>8&255, pid&255)
 	dir := t.TempDir()
 	buckets = filepath.Join(dir, "buckets")
 	for _, d := range []string{filepath.Join(buckets, "acme"), filepath.Join(dir, "metadata")} {
@@ -37,7 +39,7 @@ func gateway(t *testing.T) (address, buckets string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	for range 200 {
+	for range 1200 {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			r, err := http.Get("http://" + address + "/health")
