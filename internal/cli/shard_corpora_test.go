@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,29 +16,21 @@ import (
 // TestCorporaMerged holds, for real commits of public fleets with several clusters, that the parts which the command line writes
 // give together what it says of the whole.
 func TestCorporaMerged(t *testing.T) {
-	dir := os.Getenv("BULKHEAD_CORPORA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpora")
-	}
+	at := corpora(t)
 	for name, pair := range map[string]string{"wahooli+gitops-repo": "13", "PingCAP-QE+ee-ops": "13"} {
-		t.Run(name, func(t *testing.T) { mergePair(t, dir, name, pair) })
+		t.Run(name, func(t *testing.T) {
+			if !slices.Contains(at, name) {
+				t.Skipf("SKIPPED: no bundle of %s", name)
+			}
+			mergePair(t, name, "origin/pair/"+pair)
+		})
 	}
 }
 
-func mergePair(t *testing.T, dir, name, pair string) {
+func mergePair(t *testing.T, name, pair string) {
 	t.Helper()
-	bundle, err := filepath.Abs(filepath.Join(dir, name+".bundle"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(bundle); err != nil {
-		t.Skipf("SKIPPED: no %s.bundle in %s; set BULKHEAD_CORPORA to a folder of Git bundles of fleets", name, dir)
-	}
 	t.Setenv("BULKHEAD_SALT", "test")
-	clone := t.TempDir()
-	if out, err := exec.CommandContext(t.Context(), "git", "clone", "-q", "--no-checkout", bundle, clone).CombinedOutput(); err != nil {
-		t.Fatalf("git clone: %v\n%s", err, out)
-	}
+	clone, _ := cloned(t, name)
 	run := func(args ...string) (int, string) {
 		var out, said bytes.Buffer
 		code := cli.Main(t.Context(), args, &out, &said)
@@ -47,7 +39,7 @@ func mergePair(t *testing.T, dir, name, pair string) {
 		}
 		return code, regexp.MustCompile(`(?s)"stats": \{.*?\}|[0-9]+ of [0-9]+ builds run.*? rounds?`).ReplaceAllString(out.String(), "")
 	}
-	whole := []string{"impact", "-C", clone, "--base", "origin/pair/" + pair + "-base", "--head", "origin/pair/" + pair + "-head"}
+	whole := []string{"impact", "-C", clone, "--base", pair + "-base", "--head", pair + "-head"}
 	const n = 3
 	var parts []string
 	for i := 1; i <= n; i++ {
