@@ -6,13 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
 	"github.com/bulkhead-dev/bulkhead/isolation/survey"
 	"github.com/bulkhead-dev/bulkhead/layout"
-	"github.com/bulkhead-dev/bulkhead/layout/scaffold"
 	"github.com/bulkhead-dev/bulkhead/render"
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
@@ -41,21 +37,11 @@ func wide(b *testing.B, clusters, tenants int) (*render.Result, survey.Options) 
 	if err != nil {
 		b.Fatal(err)
 	}
-	o := scaffold.Options{Name: "acme", URL: "https://git.example.com/acme/fleet", Owner: "@acme/platform", CI: scaffold.NoCI}
+	var names []string
 	for i := range clusters {
-		name := fmt.Sprintf("c%02d", i)
-		o.Clusters = append(o.Clusters, v1alpha1.Cluster{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"env": "prod"}},
-			Spec:       v1alpha1.ClusterSpec{Path: "clusters/" + name, KubernetesVersion: "1.36"},
-		})
+		names = append(names, fmt.Sprintf("prod-%02d", i))
 	}
-	files, err := scaffold.Fleet(o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, c := range o.Clusters {
-		files["clusters/"+c.Name+"/flux-system/gotk-components.yaml"] = base["hub/clusters/prod/flux-system/gotk-components.yaml"]
-	}
+	files := scaffolded(b, base, names...)
 	spoke := map[string]string{}
 	for p, content := range base {
 		if rest, ok := strings.CutPrefix(p, "billing/"); ok {
@@ -80,13 +66,13 @@ func wide(b *testing.B, clusters, tenants int) (*render.Result, survey.Options) 
 		b.Fatal(err)
 	}
 	maps.Copy(files, plan.Write)
-	hub := tree.FromMap(files)
-	r, err := render.Fleet(b.Context(), render.Repository{URL: o.URL, Tree: hub}, render.Options{Sources: sources})
+	hub, url := tree.FromMap(files), "https://git.example.com/acme/fleet"
+	r, err := render.Fleet(b.Context(), render.Repository{URL: url, Tree: hub}, render.Options{Sources: sources})
 	if err != nil {
 		b.Fatal(err)
 	}
 	if coverage := render.CoverageOf(r.Clusters); coverage.Built < clusters*tenants {
 		b.Fatalf("not all is built: %s", coverage)
 	}
-	return r, survey.Options{Documents: docs, Hub: []string{render.RepositoryName(o.URL)}, Files: hub}
+	return r, survey.Options{Documents: docs, Hub: []string{render.RepositoryName(url)}, Files: hub}
 }

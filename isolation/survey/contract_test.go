@@ -14,7 +14,7 @@ import (
 )
 
 // atSpoke is the estate that tenant billing sees with its contract and its own files.
-func atSpoke(t *testing.T, bundle []byte, files map[string]string) *rule.Context {
+func atSpoke(t *testing.T, cache *render.Cache, bundle []byte, files map[string]string) *rule.Context {
 	t.Helper()
 	b, err := contract.Hub("contract.yaml", bundle)
 	if err != nil {
@@ -23,7 +23,7 @@ func atSpoke(t *testing.T, bundle []byte, files map[string]string) *rule.Context
 	spoke := tree.FromMap(files)
 	url := b.Tenant.Spec.URL()
 	r, err := render.Fleet(t.Context(), render.Repository{URL: "https://contract.invalid/hub", Tree: b.Hub}, render.Options{
-		Sources: []render.Repository{{URL: url, Tree: spoke, Refs: anyRef{spoke}}},
+		Sources: []render.Repository{{URL: url, Tree: spoke, Refs: anyRef{spoke}}}, Cache: cache,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestContract(t *testing.T) {
 			spoke[rest] = content
 		}
 	}
-	if found := of(rule.Find(atSpoke(t, bundle, spoke), nil)); len(found) > 0 {
+	if found := of(rule.Find(atSpoke(t, f.cache, bundle, spoke), nil)); len(found) > 0 {
 		t.Errorf("the tenant finds %v in what the hub finds nothing in", found)
 	}
 	samples, err := rule.Samples()
@@ -81,7 +81,7 @@ func TestContract(t *testing.T) {
 			for p, content := range s.Bad {
 				files[strings.TrimPrefix(p, "billing/")] = content
 			}
-			hub, own := of(rule.Find(f.with(t, s.Bad), nil)), of(rule.Find(atSpoke(t, bundle, files), nil))
+			hub, own := of(rule.Find(f.with(t, s.Bad), nil)), of(rule.Find(atSpoke(t, f.cache, bundle, files), nil))
 			if !slices.Equal(hub, own) {
 				t.Errorf("the hub finds\n  %s\nand the tenant\n  %s", strings.Join(hub, "\n  "), strings.Join(own, "\n  "))
 			}

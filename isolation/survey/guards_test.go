@@ -1,10 +1,12 @@
 package survey_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/isolation/guard"
 	"github.com/bulkhead-dev/bulkhead/isolation/policy"
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
@@ -59,46 +61,31 @@ func TestGuards(t *testing.T) {
 			by[m.Rule] = m.Policies
 		}
 	}
-	f := newFleet(t)
-	f.hub["fleet/fleet.yaml"] = strings.Replace(f.hub["fleet/fleet.yaml"], "guards: Off", "guards: Enforce", 1)
-	refused := func(t *testing.T, files map[string]string) (out []string, x *rule.Context) {
-		t.Helper()
-		x = f.with(t, files)
-		if x.Clusters[0].Kind("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") == nil {
-			t.Skip("a fleet of its own, without guards")
-		}
-		found, err := policy.Find(t.Context(), x.Estate, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range found {
-			if found[i].Rule == policy.Refused {
-				out = append(out, found[i].Message)
-			}
-			if found[i].Rule == policy.Broken {
-				t.Errorf("%s", found[i].Message)
-			}
-		}
-		return out, x
+	samples = slices.DeleteFunc(samples, func(s rule.Sample) bool { return len(by[s.Rule]) == 0 })
+	f, halves := guarded(t), map[string][2]*rule.Context{}
+	for _, s := range samples {
+		halves[s.Rule+"-"+s.Case] = [2]*rule.Context{f.with(t, s.Bad), f.with(t, s.Good)}
 	}
+	refused := refusals(t, halves)
 	used := map[string]bool{}
 	for _, s := range samples {
-		if len(by[s.Rule]) == 0 {
-			continue
-		}
 		name := s.Rule + "-" + s.Case
 		why, other := otherwise[name]
 		used[name] = true
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			bad, _ := refused(t, s.Bad)
+			both := halves[name]
+			for _, x := range both {
+				if x.Clusters[0].Kind("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") == nil {
+					t.Skip("a fleet of its own, without guards")
+				}
+			}
+			bad, good := refused[both[0].Estate], refused[both[1].Estate]
 			if hit := slices.ContainsFunc(bad, func(m string) bool {
 				return slices.ContainsFunc(by[s.Rule], func(policy string) bool { return strings.Contains(m, "Policy "+policy+" ") })
 			}); hit == other {
 				t.Errorf("the guards refuse it: %v, expected to be otherwise: %q\n  %s", hit, why, strings.Join(bad, "\n  "))
 			}
-			good, x := refused(t, s.Good)
-			found := rule.Find(x, nil)
+			found := rule.Find(both[1], nil)
 			if _, strict := stricter[name]; strict {
 				if len(good) == 0 {
 					t.Error("the guards refuse nothing of the good half")
@@ -119,4 +106,31 @@ func TestGuards(t *testing.T) {
 			}
 		}
 	}
+}
+
+// refusals are what the guards refuse of each estate. All are asked about as one fleet of many clusters, whose equal policies are compiled once.
+func refusals(t *testing.T, halves map[string][2]*rule.Context) map[*estate.Estate][]string {
+	t.Helper()
+	all, of := &estate.Estate{}, map[*estate.Cluster]*estate.Estate{}
+	for _, name := range slices.Sorted(maps.Keys(halves)) {
+		for _, x := range halves[name] {
+			for _, c := range x.Clusters {
+				all.Clusters, of[c] = append(all.Clusters, c), x.Estate
+			}
+		}
+	}
+	found, err := policy.Find(t.Context(), all, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[*estate.Estate][]string{}
+	for i := range found {
+		switch e := of[found[i].Cluster]; found[i].Rule {
+		case policy.Refused:
+			out[e] = append(out[e], found[i].Message)
+		case policy.Broken:
+			t.Errorf("%s", found[i].Message)
+		}
+	}
+	return out
 }

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
+	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/isolation/guard"
 	"github.com/bulkhead-dev/bulkhead/isolation/policy"
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
@@ -65,39 +66,63 @@ func TestLaw(t *testing.T) {
 		maps.Copy(files, drawTenant(t, "auth"))
 		return files
 	})
-	draw := func(i int) map[string]string {
-		files := tenants.Example(i % lawDocuments)
-		if i%lawDocuments%8 == 7 { // a tenant that is taken away
-			files["hub/fleet/tenants/billing.yaml"] = ""
+	fleets, states := make([]map[string]string, lawDocuments), make([]*rule.Context, lawDocuments)
+	for i := range fleets {
+		fleets[i] = tenants.Example(i)
+		if i%8 == 7 { // a tenant that is taken away
+			fleets[i]["hub/fleet/tenants/billing.yaml"] = ""
 		}
-		return files
+		states[i] = f.with(t, fleets[i])
 	}
-	for i := range lawDocuments {
+	refused := refusedOf(t, states)
+	for i, files := range fleets {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			files := draw(i)
-			x, before := f.with(t, files), f.with(t, draw(i+1))
-			found := rule.Find(x, nil)
-			for _, was := range []*rule.Context{nil, before} {
-				e := x.Estate
-				if was == nil {
-					was = &rule.Context{}
-				}
-				refused, err := policy.Find(t.Context(), e, was.Estate, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				found = append(found, refused...)
-			}
+			found := append(rule.Find(states[i], nil), refused[i]...)
 			found = slices.DeleteFunc(found, func(f rule.Found) bool { // of a suspended source nobody but the cluster knows what it holds
 				return f.Rule == "NST-005" && f.Level == finding.Info && strings.Contains(f.Message, "the source is suspended")
 			})
 			if len(found) > 0 {
 				t.Errorf("found: %s\nin %s\n%s", told(found), files["hub/fleet/tenants/billing.yaml"], files["hub/fleet/tenants/auth.yaml"])
 			}
-			sameGuards(t, f, x, files)
+			sameGuards(t, f, states[i], files)
 		})
 	}
+}
+
+// refusedOf is what the guards refuse of each state: when it is made, and when the one after it was there before. Many are asked about as one fleet of
+// clusters, whose equal policies are compiled once.
+func refusedOf(t *testing.T, states []*rule.Context) [][]rule.Found {
+	t.Helper()
+	out := make([][]rule.Found, len(states))
+	find := func(first, step int, was bool) {
+		all, before, of := &estate.Estate{}, &estate.Estate{}, map[*estate.Cluster]int{}
+		for i := first; i < len(states); i += step {
+			now, old := states[i].Clusters, states[(i+1)%len(states)].Clusters
+			if len(now) != 1 || len(old) != 1 {
+				t.Fatalf("%d and %d clusters, want one of each", len(now), len(old))
+			}
+			if was { // a cluster was what has its name
+				now[0].Name, old[0].Name = fmt.Sprintf("prod-%02d", i), fmt.Sprintf("prod-%02d", i)
+				before.Clusters = append(before.Clusters, old[0])
+			}
+			all.Clusters, of[now[0]] = append(all.Clusters, now[0]), i
+		}
+		found, err := policy.Find(t.Context(), all, before, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range found {
+			out[of[one.Cluster]] = append(out[of[one.Cluster]], one)
+		}
+	}
+	find(0, 1, false)
+	find(0, 2, true) // each state is in it once: as what is, or as what was
+	find(1, 2, true)
+	for _, x := range states {
+		x.Clusters[0].Name = "prod"
+	}
+	return out
 }
 
 // TestBeforeFlux: guards leave nothing unproven on a cluster whose Namespace flux-system nobody brings yet: "flux bootstrap" commits it.
@@ -112,7 +137,7 @@ func TestBeforeFlux(t *testing.T) {
 // sameGuards compares the guards that a render of the generated files gives with those that package guard makes.
 func sameGuards(t *testing.T, f *fleet, x *rule.Context, files map[string]string) {
 	t.Helper()
-	hub := &fleet{base: maps.Clone(f.base), hub: f.hub}
+	hub := &fleet{maps.Clone(f.base), f.hub, nil}
 	maps.Copy(hub.base, files)
 	docs := documents(t, hub)
 	all, err := tenant.Compartments(docs)

@@ -10,6 +10,7 @@ import (
 
 // TestMade: what a document asks for breaks no rule about identity, namespaces and references.
 func TestMade(t *testing.T) {
+	f := newFleet(t)
 	for name, settings := range map[string]string{
 		"article":        "  shape: Article\n",
 		"pinned":         "  nestedFlux: Pinned\n",
@@ -29,7 +30,7 @@ func TestMade(t *testing.T) {
 				files["hub/fleet/tenants/billing.yaml"] = strings.Replace(files["hub/fleet/tenants/billing.yaml"], "{name: prod,", "{name: prod, namespaces: [billing-a, billing-b],", 1)
 				files["billing/deploy/prod/app.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: billing-a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: billing-b}\n"
 			}
-			found := rule.Find(newFleet(t).with(t, files), nil)
+			found := rule.Find(f.with(t, files), nil)
 			found = slices.DeleteFunc(found, func(f rule.Found) bool {
 				return !slices.Contains([]string{"IMP", "NSB", "REF", "NST", "OPR"}, f.Rule[:3])
 			})

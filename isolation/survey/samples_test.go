@@ -20,8 +20,11 @@ import (
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
-// fleet renders the fleet of the samples with some files in place of its own.
-type fleet struct{ base, hub map[string]string }
+// fleet renders the fleet of the samples with some files in place of its own. What the files do not change is built once.
+type fleet struct {
+	base, hub map[string]string
+	cache     *render.Cache
+}
 
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
@@ -29,19 +32,32 @@ func newFleet(t *testing.T) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hub, err := scaffold.Fleet(scaffold.Options{
-		Name: "acme", URL: "https://git.example.com/acme/fleet", Owner: "@acme/platform", CI: scaffold.NoCI,
-		Clusters: []v1alpha1.Cluster{{
-			ObjectMeta: metav1.ObjectMeta{Name: "prod", Labels: map[string]string{"env": "prod"}},
-			Spec:       v1alpha1.ClusterSpec{Path: "clusters/prod", KubernetesVersion: "1.36", Variables: map[string]string{"domain": "prod.example.com"}},
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	hub := scaffolded(t, base, "prod")
 	// Guards are the same for all, and much to render; TestBase has them.
 	hub["fleet/fleet.yaml"] = strings.Replace(hub["fleet/fleet.yaml"], "guards: Enforce", "guards: Off", 1)
-	return &fleet{base, hub}
+	return &fleet{base, hub, &render.Cache{}}
+}
+
+// scaffolded are the files of a hub of these clusters, as init makes them; the environment of prod-eu-1 is prod.
+func scaffolded(tb testing.TB, base map[string]string, clusters ...string) map[string]string {
+	tb.Helper()
+	o := scaffold.Options{Name: "acme", URL: "https://git.example.com/acme/fleet", Owner: "@acme/platform", CI: scaffold.NoCI}
+	for _, name := range clusters {
+		environment, _, _ := strings.Cut(name, "-")
+		o.Clusters = append(o.Clusters, v1alpha1.Cluster{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"env": environment}},
+			Spec:       v1alpha1.ClusterSpec{Path: "clusters/" + name, KubernetesVersion: "1.36", Variables: map[string]string{"domain": name + ".example.com"}},
+		})
+	}
+	hub, err := scaffold.Fleet(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	const components = "/flux-system/gotk-components.yaml"
+	for _, name := range clusters {
+		hub["clusters/"+name+components] = base["hub/clusters/prod"+components]
+	}
+	return hub
 }
 
 // any ref of a repository is its one tree.
@@ -102,7 +118,7 @@ func (f *fleet) with(t *testing.T, files map[string]string) *rule.Context {
 	maps.Copy(repositories["hub"], plan.Write)
 	put(files)
 	hub, docs = hand()
-	opts := render.Options{}
+	opts := render.Options{Cache: f.cache}
 	for _, name := range []string{"billing", "auth"} {
 		spoke := tree.FromMap(repositories[name])
 		opts.Sources = append(opts.Sources, render.Repository{URL: "https://git.example.com/acme/" + name, Tree: spoke, Refs: anyRef{spoke}})
