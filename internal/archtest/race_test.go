@@ -30,7 +30,7 @@ func TestRaced(t *testing.T) {
 	}
 	var raced []string
 	for _, list := range regexp.MustCompile(`(?m)^RACED(?:_PURE)? *= (.*)$`).FindAllStringSubmatch(string(makefile), -1) {
-		for _, dir := range strings.Fields(list[1]) {
+		for dir := range strings.FieldsSeq(list[1]) {
 			raced = append(raced, strings.TrimPrefix(dir, "/"))
 		}
 	}
