@@ -65,15 +65,16 @@ func (s *story) keep(t *testing.T, cluster string, v *verdict) {
 	if file == "" || len(v.differences) > 0 || v.restless {
 		return
 	}
+	half := fmt.Sprintf("%s.%d", file, os.Getpid()) // another run may write the same verdict
 	data, err := json.Marshal(known{v.appliers, v.objects, v.failures, v.changes, v.unresolved})
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(file), 0o750)
 	}
 	if err == nil {
-		err = os.WriteFile(file+".new", data, 0o600)
+		err = os.WriteFile(half, data, 0o600)
 	}
 	if err == nil {
-		err = os.Rename(file+".new", file)
+		err = os.Rename(half, file)
 	}
 	if err != nil {
 		t.Logf("the verdict is not kept: %v", err)

@@ -163,7 +163,7 @@ func TestBuildFails(t *testing.T) {
 
 func TestBuildCancelled(t *testing.T) {
 	f := newFake(t)
-	f.slow(t, "60")
+	f.slow(t, "600")
 	ctx, cancel := context.WithCancel(t.Context())
 	started := filepath.Join(f.dir, "started")
 	go func() {
@@ -176,7 +176,7 @@ func TestBuildCancelled(t *testing.T) {
 	}()
 	begin := time.Now()
 	_, err := f.build(ctx, t.Output(), f.dir, f.cache)
-	if !errors.Is(err, context.Canceled) || time.Since(begin) > 20*time.Second {
+	if !errors.Is(err, context.Canceled) || time.Since(begin) > 2*time.Minute {
 		t.Errorf("it ended after %s with %v", time.Since(begin), err)
 	}
 	if marks, _ := filepath.Glob(filepath.Join(f.cache, "*", built)); len(marks) > 0 {

@@ -99,7 +99,7 @@ func (p *peer) gone(t *testing.T) {
 		t.Fatal("the other lab had no processes")
 	}
 	for _, pid := range p.Pids {
-		for deadline := time.Now().Add(10 * time.Second); alive(pid); time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); alive(pid); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("process %d is still there", pid)
 			}
