@@ -19,8 +19,8 @@ export GOMEMLIMIT ?= 3GiB
 bench: export GOGC = 100
 
 # What a user has set for Git is no part of tests, nor the repository that a hook runs in.
-test hermetic differential corpora: export GIT_CONFIG_GLOBAL = /dev/null
-test hermetic differential corpora: export GIT_CONFIG_NOSYSTEM = 1
+test raced hermetic differential corpora: export GIT_CONFIG_GLOBAL = /dev/null
+test raced hermetic differential corpora: export GIT_CONFIG_NOSYSTEM = 1
 unexport GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX
 
 # Tools are built into .bin from tools/go.mod, and again when it or Go changes.
@@ -65,13 +65,17 @@ build: ## build ./bin/bulkhead
 	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/bulkhead ./cmd/bulkhead
 
 test: ## all tests that need no lab: random order, expected outputs, race detector, then hermetic
-	@echo "==> test: go test -race $(RACED:/%=%)"
-	@$(TEST) -race $(RACED:%=.%)
-	@echo "==> test: go test -race -short $(RACED_PURE:/%=%)"
-	@$(TEST) -race -short -skip '$(UPSTREAM)' $(RACED_PURE:%=.%)
+	@$(MAKE) --no-print-directory raced
 	@echo "==> test: go test, the other folders of internal and cmd"
 	@$(TEST) -skip '$(UPSTREAM)' $(UNRACED)
 	@$(MAKE) --no-print-directory hermetic
+
+raced: ## test what starts goroutines with the race detector; most of render is one after the other, so the rest runs beside it
+	@echo "==> raced: go test -race $(RACED:/%=%), -short $(RACED_PURE:/%=%)"
+	@go build -race $(RACED:%=.%) $(RACED_PURE:%=.%); code=0; \
+	$(TEST) -race -short -skip '$(UPSTREAM)' $(RACED_PURE:%=.%) & half=$$!; \
+	$(TEST) -race $(RACED:%=.%) || code=1; \
+	wait $$half || code=1; exit $$code
 
 hermetic: ## test the root folders with no network, where unshare is allowed, but for what differential runs
 	@cut="unshare -rn"; if ! $$cut true 2>/dev/null; then \
@@ -189,4 +193,4 @@ $(TOOLS): tools/go.mod tools/go.sum
 	@go build -C tools -buildvcs=false -o ../.bin/ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
 
-.PHONY: help demo build test hermetic differential corpora lab e2e deploy browser charts golden fuzz bench bench-fleets generate generate-check fmt fmt-check lint vuln tools check clean
+.PHONY: help demo build test raced hermetic differential corpora lab e2e deploy browser charts golden fuzz bench bench-fleets generate generate-check fmt fmt-check lint vuln tools check clean
