@@ -124,10 +124,13 @@ func (m *maker) rights(namespace string) {
 			m.binding(namespace, NestedAccount+"-"+role, role, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: NestedAccount})
 		}
 	}
-	m.binding(namespace, owners, s.OwnerClusterRole, m.c.Tenant.Spec.Owners...)
+	m.binding(namespace, Owners+s.OwnerClusterRole, s.OwnerClusterRole, m.c.Tenant.Spec.Owners...)
 }
 
-// binding gives a ClusterRole in one namespace. Nobody gets none.
+// binding gives a ClusterRole in one namespace. Nobody gets none. The name has to hold that of the role, as all callers see to: Kubernetes lets nobody
+// change a roleRef, so that under one name a change of the role would stall Flux on every cluster.
+//
+// Source: Kubernetes v1.36, pkg/apis/rbac/validation, ValidateRoleBindingUpdate.
 func (m *maker) binding(namespace, name, role string, subjects ...rbacv1.Subject) {
 	if len(subjects) == 0 {
 		return

@@ -32,10 +32,12 @@ const (
 
 // names of objects of which a namespace has one.
 const (
-	walls  = "bulkhead"        // ResourceQuota, LimitRange, NetworkPolicy
-	doors  = "bulkhead-doors"  // NetworkPolicy with what is let through
-	owners = "bulkhead-owners" // RoleBinding
+	walls = "bulkhead"       // ResourceQuota, LimitRange, NetworkPolicy
+	doors = "bulkhead-doors" // NetworkPolicy with what is let through
 )
+
+// Owners is the beginning of the name of the RoleBinding that gives the owners of a tenant a ClusterRole; the name of that role follows.
+const Owners = "bulkhead-owners-"
 
 // NestedAccount is the ServiceAccount of nested Flux objects in each namespace of a tenant that may have some.
 const NestedAccount = "flux"
@@ -45,7 +47,7 @@ const NestedAccount = "flux"
 //
 // The error is about a value that is valid alone and makes an object that Kubernetes or Flux would refuse.
 func Objects(compartments []*Compartment) ([]*object.Object, error) {
-	m := &maker{seen: map[object.ID]bool{}}
+	m := &maker{seen: map[object.ID]*object.Object{}}
 	for _, c := range compartments {
 		m.c = c
 		m.fluxNamespace()
@@ -74,12 +76,12 @@ func rank(o *object.Object) int {
 // maker collects the objects of one tenant on one cluster.
 type maker struct {
 	c    *Compartment
-	seen map[object.ID]bool
+	seen map[object.ID]*object.Object
 	out  []*object.Object
 	err  error
 }
 
-// add takes an object of a Kubernetes or Flux type, once.
+// add takes an object of a Kubernetes or Flux type, once. Two of one name that differ are an error.
 func (m *maker) add(v runtime.Object) {
 	if m.err != nil {
 		return
@@ -88,9 +90,12 @@ func (m *maker) add(v runtime.Object) {
 	switch {
 	case err != nil:
 		m.err = fmt.Errorf("tenant %s on cluster %s: %w", m.c.Tenant.Name, m.c.Cluster.Name, err)
-	case !m.seen[o.ID]:
-		m.seen[o.ID] = true
+	case m.seen[o.ID] == nil:
+		m.seen[o.ID] = o
 		m.out = append(m.out, o)
+	case !m.seen[o.ID].Body().Equal(o.Body()):
+		m.err = problem(m.c.Tenant, "spec.clusterRoles", "bulkhead names the bindings of owners and of nested Flux objects so: rename the ClusterRole",
+			"tenant %s: two of its ClusterRoles would have one RoleBinding, %s in namespace %s", m.c.Tenant.Name, o.ID.Name, o.ID.Namespace)
 	}
 }
 
@@ -150,5 +155,5 @@ func (m *maker) fluxNamespace() {
 		TypeMeta: typed("v1", "ResourceQuota"), ObjectMeta: m.meta(name, walls),
 		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: *none()}},
 	})
-	m.binding(name, owners, looking, m.c.Tenant.Spec.Owners...)
+	m.binding(name, Owners+looking, looking, m.c.Tenant.Spec.Owners...)
 }

@@ -3,6 +3,7 @@ package tenant
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
 
@@ -31,11 +33,7 @@ func answer(data []byte) string {
 	}
 	all, err := Compartments(docs)
 	if err != nil {
-		out := "error: " + err.Error() + "\n"
-		if d, ok := err.(*v1alpha1.DocumentError); ok && d.Hint != "" { //nolint:errorlint // of this package
-			out += "hint: " + d.Hint + "\n"
-		}
-		return out
+		return wrong(err)
 	}
 	var b strings.Builder
 	for len(all) > 0 {
@@ -45,7 +43,7 @@ func answer(data []byte) string {
 		}
 		objects, err := Objects(all[:n])
 		if err != nil {
-			return "error: " + err.Error() + "\n"
+			return wrong(err)
 		}
 		fmt.Fprintf(&b, "# %s on %s\n", all[0].Tenant.Name, all[0].Cluster.Name)
 		for _, o := range objects {
@@ -61,6 +59,20 @@ func answer(data []byte) string {
 }
 
 // TestCases: the first file of each case is documents, the second what they stand for.
+func wrong(err error) string {
+	out := "error: " + err.Error() + "\n"
+	if d, ok := errors.AsType[*v1alpha1.DocumentError](err); ok && d.Hint != "" {
+		out += "hint: " + d.Hint + "\n"
+	}
+	return out
+}
+
+// refersTo is the role that a binding gives.
+func refersTo(o *object.Object) string {
+	name, _, _ := unstructured.NestedString(o.Body().Map(), "roleRef", "name")
+	return name
+}
+
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) < 6 {
@@ -184,6 +196,9 @@ func TestLaws(t *testing.T) {
 						t.Fatalf("%s names another account: %s", o.ID, text)
 					}
 				case "RoleBinding":
+					if role := refersTo(o); role == "" || !strings.HasSuffix(o.ID.Name, role) {
+						t.Fatalf("%s is for ClusterRole %q, and keeps its name with another one", o.ID, role)
+					}
 					if bytes.Contains(text, []byte(`"name":"cluster-admin"`)) || o.ID.Namespace == c.FluxNamespace() && bytes.Contains(text, []byte("ServiceAccount")) {
 						t.Fatalf("%s: %s", o.ID, text)
 					}

@@ -177,7 +177,7 @@ func (p *pairing) sameRole(there, ours *object.Object) bool {
 			return false
 		}
 		account := slices.ContainsFunc(p.founds, func(f *found) bool { return bound(there, f) })
-		return account != (ours.ID.Name == ownersName) && (account || ownersOnly(there, &x))
+		return account != (ours.ID.Name == tenant.Owners+y.RoleRef.Name) && (account || ownersOnly(there, &x))
 	}
 	return false
 }

@@ -219,12 +219,10 @@ func (f *found) takeRights() {
 	}
 }
 
-// ownersOnly says whether a RoleBinding is for people: for users and groups that are no part of Flux.
+// ownersOnly says whether a RoleBinding is for people: for users and groups that are no part of Flux. Accounts are among them where bulkhead itself
+// made it, with or without the role in its name.
 func ownersOnly(o *object.Object, b *rbacv1.RoleBinding) bool {
 	return len(b.Subjects) > 0 && !slices.ContainsFunc(b.Subjects, func(s rbacv1.Subject) bool {
-		return s.Kind == rbacv1.ServiceAccountKind && o.ID.Name != ownersName || strings.HasPrefix(s.Name, "gotk:") || strings.HasPrefix(s.Name, "system:")
+		return s.Kind == rbacv1.ServiceAccountKind && !strings.HasPrefix(o.ID.Name+"-", tenant.Owners) || strings.HasPrefix(s.Name, "gotk:") || strings.HasPrefix(s.Name, "system:")
 	})
 }
-
-// ownersName is the RoleBinding of a tenant's owners.
-const ownersName = "bulkhead-owners"
