@@ -48,8 +48,9 @@ func TestIsolation(t *testing.T) {
 		{Resource: "serviceaccounts", Subresource: "token"},
 		{Resource: "gitrepositories", Subresource: "status", Group: "source.toolkit.fluxcd.io"},
 		{Resource: "pods", Subresource: "exec"},
+		{Resource: "imageupdateautomations", Group: "image.toolkit.fluxcd.io"},
 	}
-	goods := []permission.Request{{Resource: "secrets"}, {Resource: "deployments", Group: "apps"}, {Resource: "kustomizations", Group: "kustomize.toolkit.fluxcd.io"}}
+	goods := []permission.Request{{Resource: "secrets"}, {Resource: "deployments", Group: "apps"}, {Resource: "kustomizations", Group: "kustomize.toolkit.fluxcd.io"}, {Resource: "imagerepositories", Group: "image.toolkit.fluxcd.io"}}
 	asked, may := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		all, err := Compartments(fleetOf(t))

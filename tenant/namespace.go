@@ -60,11 +60,13 @@ func (m *maker) quota() corev1.ResourceList {
 	return hard
 }
 
-// fluxKinds are the kinds by which Flux applies something or fetches it, as "resource.group".
+// fluxKinds are the kinds by which Flux applies something, fetches it, tells of it or writes to Git, as "resource.group".
 func fluxKinds() []string {
 	return []string{
 		"kustomizations.kustomize.toolkit.fluxcd.io", "helmreleases.helm.toolkit.fluxcd.io", "gitrepositories.source.toolkit.fluxcd.io",
 		"ocirepositories.source.toolkit.fluxcd.io", "helmrepositories.source.toolkit.fluxcd.io", "helmcharts.source.toolkit.fluxcd.io", "buckets.source.toolkit.fluxcd.io",
+		"imagerepositories.image.toolkit.fluxcd.io", "imagepolicies.image.toolkit.fluxcd.io", "imageupdateautomations.image.toolkit.fluxcd.io",
+		"alerts.notification.toolkit.fluxcd.io", "providers.notification.toolkit.fluxcd.io", "receivers.notification.toolkit.fluxcd.io",
 	}
 }
 

@@ -17,6 +17,7 @@ func Platform(cluster string) ([]*object.Object, error) {
 	}{
 		{v1alpha1.TenantRole, tenantRules()},
 		{v1alpha1.TenantFluxRole, fluxRules()},
+		{v1alpha1.TenantAutomationRole, []rbacv1.PolicyRule{{APIGroups: []string{"image.toolkit.fluxcd.io"}, Resources: []string{"imageupdateautomations"}, Verbs: write()}}},
 		{v1alpha1.TenantNetworkRole, []rbacv1.PolicyRule{{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: write()}}},
 	} {
 		o, err := made(&rbacv1.ClusterRole{
@@ -61,13 +62,14 @@ func tenantRules() []rbacv1.PolicyRule {
 }
 
 // fluxRules are the kinds that a tenant may nest. Their status is not among them: who writes status.artifact of a source decides what
-// others apply.
+// others apply. Nor are ImageUpdateAutomations, which write to Git by the credentials of a source, and Receivers, which open a door from outside.
 func fluxRules() []rbacv1.PolicyRule {
 	rule := func(group string, resources ...string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: resources, Verbs: write()}
 	}
 	return []rbacv1.PolicyRule{
 		rule("helm.toolkit.fluxcd.io", "helmreleases"),
+		rule("image.toolkit.fluxcd.io", "imagepolicies", "imagerepositories"),
 		rule("kustomize.toolkit.fluxcd.io", "kustomizations"),
 		rule("notification.toolkit.fluxcd.io", "alerts", "providers"),
 		rule("source.toolkit.fluxcd.io", "buckets", "gitrepositories", "helmcharts", "helmrepositories", "ocirepositories"),

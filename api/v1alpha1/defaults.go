@@ -17,7 +17,12 @@ const (
 	TenantNetworkRole = "bulkhead-tenant-network"
 	// TenantFluxRole adds Flux objects, without their status. Tenants with nestedFlux Pinned have it.
 	TenantFluxRole = "bulkhead-tenant-flux"
+	// TenantAutomationRole adds ImageUpdateAutomations: a tenant with it can push to every repository that a Secret in its namespaces opens.
+	TenantAutomationRole = "bulkhead-tenant-automation"
 )
+
+// AddedRoles are those of generate's ClusterRoles that a tenant has beside another one: none of them lets it make workloads.
+func AddedRoles() []string { return []string{TenantNetworkRole, TenantFluxRole, TenantAutomationRole} }
 
 // DefaultSettings hold where nobody says otherwise.
 func DefaultSettings() Settings {

@@ -175,7 +175,7 @@ func (x *export) roles(p *estate.Compartment) {
 	for i := range p.Settings {
 		s := &p.Settings[i]
 		for _, name := range append(slices.Clone(s.ClusterRoles), s.OwnerClusterRole) {
-			if slices.Contains([]string{"", v1alpha1.TenantRole, v1alpha1.TenantFluxRole, v1alpha1.TenantNetworkRole, "admin", "edit", "view", "cluster-admin"}, name) {
+			if slices.Contains([]string{"", v1alpha1.TenantRole, v1alpha1.TenantFluxRole, v1alpha1.TenantNetworkRole, v1alpha1.TenantAutomationRole, "admin", "edit", "view", "cluster-admin"}, name) {
 				continue // made by generate, or by Kubernetes
 			}
 			if rules := p.Cluster.Permissions().Rules(name); rules != nil {
