@@ -91,6 +91,25 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestNotes: a list of ClusterRoles that leaves the tenant unable to make workloads is told once, when its file is written.
+func TestNotes(t *testing.T) {
+	for roles, want := range map[string]bool{
+		"clusterRoles: [scraper]":                  true,
+		"clusterRoles: [bulkhead-tenant, scraper]": false,
+		"clusterRoles: [edit]":                     false,
+		"podSecurity: baseline":                    false,
+	} {
+		text := strings.Replace(fleetText, "name: prod,", "name: prod, "+roles+",", 1)
+		c := plan(t, nil, text)
+		if got := strings.Join(c.Notes, "\n"); want != strings.HasPrefix(got, "fleet/fleet.yaml:") || want != strings.Contains(got, "takes the place of bulkhead-tenant: in billing-prod its account may do what scraper allows") || len(c.Notes) > 1 {
+			t.Errorf("%s: %q", roles, got)
+		}
+		if again := plan(t, apply(map[string]string{}, c), text); len(again.Notes) > 0 {
+			t.Errorf("%s: nothing is written, and still: %v", roles, again.Notes)
+		}
+	}
+}
+
 // TestForeign: what somebody edited, or made, is neither written nor deleted, until it is given up.
 func TestForeign(t *testing.T) {
 	files := apply(map[string]string{}, plan(t, nil, fleetText))

@@ -26,6 +26,8 @@ type Change struct {
 	Included []string // sorted
 	// Foreign are files that stand in the way. As long as there are some nothing should be written.
 	Foreign []Foreign // sorted by path
+	// Notes are what the documents may not mean, of the tenants' files that are written: each once, in the order of clusters.
+	Notes []string
 }
 
 // Empty says that the repository is as its documents say.
@@ -86,6 +88,12 @@ func Plan(t *tree.Tree, docs v1alpha1.Documents, overwrite ...string) (*Change, 
 	}
 	if err := p.credentials(all); err != nil {
 		return nil, err
+	}
+	for _, c := range all {
+		_, written := p.c.Write[path.Join(c.Cluster.Spec.EntryPaths()[0], TenantsDir, c.Tenant.Name+".yaml")]
+		if note := c.Note(); written && note != "" && !slices.Contains(p.c.Notes, note) {
+			p.c.Notes = append(p.c.Notes, note)
+		}
 	}
 	return p.c, nil
 }

@@ -34,6 +34,18 @@ func (c *Compartment) Name() string { return c.Tenant.Name + "-" + c.Environment
 // FluxNamespace is where its Flux objects are.
 func (c *Compartment) FluxNamespace() string { return c.Tenant.FluxNamespace(c.Settings.Shape) }
 
+// Note is what the documents may not mean of the compartment; "" for nothing: that listed ClusterRoles stand in the place of the default one, and are none
+// by which Kubernetes lets make workloads.
+func (c *Compartment) Note() string {
+	roles := c.Settings.ClusterRoles
+	if slices.ContainsFunc([]string{v1alpha1.TenantRole, "admin", "edit"}, func(r string) bool { return slices.Contains(roles, r) }) {
+		return ""
+	}
+	at := c.Tenant.At("spec.clusterRoles")
+	return fmt.Sprintf("%s:%d: tenant %s: clusterRoles takes the place of %s: in %s its account may do what %s allows and nothing else; if that is not enough, list %[4]s, too",
+		at.File, at.Line, c.Tenant.Name, v1alpha1.TenantRole, strings.Join(c.Namespaces, ", "), strings.Join(roles, ", "))
+}
+
 // Compartments are those of all tenants on all clusters, sorted by cluster, tenant, and the environment's place in its document. None is
 // no error.
 //
@@ -179,6 +191,14 @@ func compartment(t *v1alpha1.Tenant, e *v1alpha1.Environment, c *v1alpha1.Cluste
 	}
 	if ns := out.Settings.Sync.TargetNamespace; ns != "" && !slices.Contains(out.Namespaces, ns) {
 		return nil, problem(t, at+".namespaces", "its namespaces here: "+strings.Join(out.Namespaces, ", "), "tenant %s: sync.targetNamespace %s is none of its namespaces in environment %s", t.Name, ns, e.Name)
+	}
+	if roles := out.Settings.ClusterRoles; !slices.ContainsFunc(roles, func(r string) bool { return !slices.Contains(v1alpha1.AddedRoles(), r) }) {
+		field := "spec.clusterRoles"
+		if _, here := t.Lines[at+".clusterRoles"]; here {
+			field = at + ".clusterRoles"
+		}
+		return nil, problem(t, field, "name it, too: clusterRoles: ["+strings.Join(append([]string{v1alpha1.TenantRole}, roles...), ", ")+"]",
+			"tenant %s: clusterRoles takes the place of %s, and %s alone lets it make no workload in environment %s", t.Name, v1alpha1.TenantRole, strings.Join(roles, ", "), e.Name)
 	}
 	for _, name := range out.Settings.Sync.ClusterVariables {
 		if _, ok := c.Spec.Variables[name]; !ok && !slices.Contains(v1alpha1.ReservedVariables(), name) {

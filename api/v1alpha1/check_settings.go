@@ -131,6 +131,9 @@ func quotaResource(name string) bool {
 
 // checkRoles wants names of ClusterRoles, and none that makes a tenant the master of its own walls.
 func (r *reader) checkRoles(s *Settings, in string) error {
+	if s.ClusterRoles != nil && len(s.ClusterRoles) == 0 {
+		return r.errorAt(in+".clusterRoles", in+".clusterRoles is empty, which takes no right away: what is said elsewhere, or bulkhead-tenant, holds", "leave it out, or name what the account may do")
+	}
 	for i, name := range append(slices.Clone(s.ClusterRoles), s.OwnerClusterRole) {
 		at := fmt.Sprintf("%s.clusterRoles[%d]", in, i)
 		if i == len(s.ClusterRoles) {

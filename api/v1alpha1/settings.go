@@ -35,9 +35,11 @@ type Settings struct {
 	// +optional
 	Network Network `json:"network,omitzero"`
 	// ClusterRoles are what the tenant's account may do in the tenant's namespaces, and nowhere else: a RoleBinding each.
-	// Default: bulkhead-tenant, which generate makes.
+	// The list takes the place of the default, bulkhead-tenant, which generate makes: name it, too, where a role only adds to it, as in
+	// [bulkhead-tenant, bulkhead-tenant-network]. One without it or another that may make workloads leaves the tenant unable to.
 	// +optional
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=253
 	ClusterRoles []string `json:"clusterRoles,omitempty"`
@@ -47,7 +49,9 @@ type Settings struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	OwnerClusterRole string `json:"ownerClusterRole,omitempty"`
-	// NestedFlux says whether the tenant's files may hold Flux objects. Default: Forbidden.
+	// NestedFlux says whether the tenant's files may hold Flux objects. Pinned allows Kustomizations, HelmReleases, sources, ImageRepositories,
+	// ImagePolicies, Alerts and Providers, 20 of each in a namespace; for ImageUpdateAutomations, which push to Git, list
+	// bulkhead-tenant-automation in clusterRoles, too. Default: Forbidden.
 	// +optional
 	NestedFlux NestedFlux `json:"nestedFlux,omitempty"`
 	// Shard is the key of the controllers that reconcile the tenant: the label sharding.fluxcd.io/key of its source

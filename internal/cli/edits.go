@@ -161,6 +161,9 @@ func (x *session) finish(ctx context.Context, next ...string) error {
 	if err != nil {
 		return err
 	}
+	for _, note := range change.Notes {
+		x.s.note("%s", note)
+	}
 	files := x.actions(change)
 	var r *review.Review
 	if len(files) > 0 && !x.o.noImpact {
