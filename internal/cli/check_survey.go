@@ -73,7 +73,9 @@ func (f *fleet) survey(ctx context.Context, o *checkOptions) (x *surveyed, err e
 			return nil, fmt.Errorf("in %s: %w", x.base.label(), err)
 		}
 	}
-	x.head, x.docs, err = f.context(x.rendered, x.at.tree)
+	if x.head, x.docs, err = f.context(x.rendered, x.at.tree); err == nil {
+		f.s.tellPacked(x.at.tree, x.docs)
+	}
 	return x, err
 }
 

@@ -111,6 +111,11 @@ func (x *session) plan() (*layout.Change, error) {
 			change.Write[p] = content
 		}
 	}
+	notes, err := packed(change.Tree(t), docs)
+	if err != nil {
+		return nil, err
+	}
+	change.Notes = append(change.Notes, notes...)
 	change.Delete = append(change.Delete, x.remove...)
 	slices.Sort(change.Delete)
 	return change, nil

@@ -58,6 +58,9 @@ func runGenerateCheck(ctx context.Context, o *editOptions, s *streams) error {
 		}
 		return err
 	}
+	for _, note := range change.Notes {
+		s.note("%s", note)
+	}
 	files := x.actions(change)
 	if o.format == "json" {
 		if err := s.json(EditDocument{SchemaVersion: editSchema, DryRun: true, Files: some(files)}); err != nil {
