@@ -211,7 +211,7 @@ func (x *session) tell(files []EditedFile, r *review.Review, next []string) erro
 	}
 	if r != nil {
 		x.s.printf("\n")
-		if err := text.Write(x.s.out, r, text.Options{Colour: x.s.colour, Stat: x.o.stats}); err != nil {
+		if err := text.Write(x.s.out, r, text.Options{Colour: x.s.colour, Stat: x.o.stats, Fold: ofGuards}); err != nil {
 			return err
 		}
 	}
@@ -222,6 +222,19 @@ func (x *session) tell(files []EditedFile, r *review.Review, next []string) erro
 		}
 	}
 	return nil
+}
+
+// ofGuards names changes of guards, of which a tenant makes dozens that say the same.
+func ofGuards(g *review.Group) string {
+	for _, c := range g.Causes {
+		if file := c.Name(); !strings.HasPrefix(file, layout.GuardsDir+"/") && !strings.Contains(file, "/"+layout.TenantsDir+"/"+layout.GuardsDir+"/") {
+			return ""
+		}
+	}
+	if len(g.Causes) == 0 {
+		return ""
+	}
+	return "guards"
 }
 
 // review compares the files on disk with what they will be.

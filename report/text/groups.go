@@ -27,13 +27,13 @@ type run struct {
 	details []string
 }
 
-// groups writes the changes, worst first. Objects that change alike stand together, and what they
+// groups writes the changes, worst first, and last those that are counted. Objects that change alike stand together, and what they
 // have in common is said once.
 func (p *printer) groups() {
 	byKey := map[string]*run{}
 	var runs []*run
-	for i := range p.Groups {
-		g := &p.Groups[i]
+	told, counted := p.fold()
+	for _, g := range told {
 		details := p.details(g)
 		key := strings.Join(append([]string{string(g.Kind), string(g.Severity), strings.Join(g.Clusters, ",")}, details...), "\x00")
 		if byKey[key] == nil {
@@ -44,6 +44,9 @@ func (p *printer) groups() {
 	}
 	for _, r := range runs {
 		p.run(r)
+	}
+	for _, all := range counted {
+		p.counted(all)
 	}
 }
 

@@ -22,6 +22,9 @@ type Options struct {
 	Colour term.Colour
 	// Stat stops after the table.
 	Stat bool
+	// Fold names what a change belongs to that is counted with others of that name, below those that are told one by one; "" for none.
+	// Nil counts none. What is removed or moved, or has a risk, is always told.
+	Fold func(*review.Group) string
 }
 
 // width is what lines of our own making fit into: a terminal beside an editor.
@@ -29,7 +32,7 @@ const width = 100
 
 // Write writes r. The error is that of w.
 func Write(w io.Writer, r *review.Review, o Options) error {
-	p := &printer{Writer: bufio.NewWriter(w), Review: r, Colour: o.Colour}
+	p := &printer{Writer: bufio.NewWriter(w), Review: r, Colour: o.Colour, foldAs: o.Fold}
 	if !o.Stat {
 		p.head()
 	}
@@ -47,7 +50,8 @@ type printer struct {
 	*bufio.Writer
 	*review.Review
 	term.Colour
-	environment map[string]string // by cluster; nil before it is asked for
+	foldAs      func(*review.Group) string // may be nil
+	environment map[string]string          // by cluster; nil before it is asked for
 }
 
 func (p *printer) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
