@@ -112,7 +112,11 @@ func (f *fleet) add(t *v1alpha1.Tenant) error {
 			f.all = append(f.all, one)
 		}
 		if found == 0 {
-			return problem(t, at+".clusters", f.labelsHint(), "tenant %s: %s.clusters selects none of the %d clusters", t.Name, at, len(f.docs.Clusters))
+			none := fmt.Sprintf("selects none of the %d clusters", len(f.docs.Clusters))
+			if len(f.docs.Clusters) == 1 {
+				none = "does not select the one cluster of the fleet"
+			}
+			return problem(t, at+".clusters", f.labelsHint(), "tenant %s: %s.clusters %s", t.Name, at, none)
 		}
 	}
 	for i := range t.Spec.Clusters {

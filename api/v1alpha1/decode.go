@@ -166,6 +166,8 @@ func (r *reader) kind(root *yaml.Node) (string, error) {
 	switch {
 	case apiVersion == "" && slices.Contains(kinds, kind):
 		return "", r.errorAt("kind", "apiVersion is missing", "add apiVersion: "+APIVersion)
+	case group != Group && slices.Contains(kinds, kind) && distance(group, Group) <= 2:
+		return "", r.errorAt("apiVersion", fmt.Sprintf("unknown group %s", clip(group)), "write "+APIVersion)
 	case group != Group:
 		return "", nil
 	case apiVersion != APIVersion:

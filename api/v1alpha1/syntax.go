@@ -32,6 +32,16 @@ func checkText(file string, data []byte) error {
 	return nil
 }
 
+// tabbed says whether a line begins with a tab, among spaces.
+func tabbed(data []byte) bool {
+	for line := range bytes.Lines(data) {
+		if bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("\t")) {
+			return true
+		}
+	}
+	return false
+}
+
 // syntaxError is the YAML library's error with its line taken out of the text
 // and put right.
 //
@@ -51,6 +61,9 @@ func syntaxError(file string, data []byte, err error) error {
 		before, _, _ := bytes.Cut(data, []byte("*"+m[1]))
 		e.Line += bytes.Count(before, []byte("\n"))
 		e.Hint = "an alias stands for an anchor of its own document only"
+	}
+	if text == "found character that cannot start any token" && tabbed(data) {
+		e.Hint = "YAML indents by spaces: replace the tabs at the beginning of lines"
 	}
 	e.Line = min(e.Line, 1+bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n")))
 	e.Message = "broken YAML: " + clip(text)

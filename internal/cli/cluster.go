@@ -73,16 +73,34 @@ func subcommand(parent string, known ...string) cobra.PositionalArgs {
 // named wants one argument, a name.
 func named(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) == 0:
-			return usage(cmd.CommandPath()+" needs the name of a "+what, "bulkhead "+what+" list tells the names")
-		case len(args) > 1:
-			return usage(cmd.CommandPath()+" takes one name, not "+term.Quote(strings.Join(args, " ")), "")
-		case len(validation.IsDNS1123Label(args[0])) > 0:
-			return usage(term.Quote(args[0])+" is no name of a "+what, "lower case letters, digits and '-', at most 63, with a letter or digit at both ends")
+		if len(args) == 0 && cmd.Name() == "add" {
+			return usage(cmd.CommandPath()+" needs a name for the "+what, "as in "+firstLine(strings.TrimSpace(cmd.Example)))
 		}
-		return nil
+		return oneName(cmd.CommandPath(), what, args)
 	}
+}
+
+// oneName wants the name of one tenant or cluster.
+func oneName(command, what string, args []string) error {
+	longest := validation.DNS1123LabelMaxLength
+	if what == "tenant" {
+		longest = v1alpha1.MaxTenantName
+	}
+	switch {
+	case len(args) == 0:
+		return usage(command+" needs the name of a "+what, "bulkhead "+what+" list tells the names")
+	case len(args) > 1:
+		return usage(command+" takes one name, not "+term.Quote(strings.Join(args, " ")), "")
+	case len(validation.IsDNS1123Label(args[0])) > 0:
+		return usage(term.Quote(args[0])+" is no name of a "+what, fmt.Sprintf("lower case letters, digits and '-', at most %d, with a letter or digit at both ends", longest))
+	}
+	return nil
+}
+
+// firstLine of a text.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 // pairs reads flags of the form NAME=VALUE.
@@ -270,7 +288,7 @@ func newClusterListCmd(s *streams) *cobra.Command {
 			if o.format == "json" {
 				return s.json(d)
 			}
-			s.clusters(d)
+			s.clusters(d, o.under())
 			return nil
 		},
 	}
@@ -298,9 +316,9 @@ func listClusters(docs v1alpha1.Documents) (*ClustersDocument, error) {
 	return d, nil
 }
 
-func (s *streams) clusters(d *ClustersDocument) {
+func (s *streams) clusters(d *ClustersDocument, under string) {
 	if len(d.Clusters) == 0 {
-		s.printf("no Cluster document under fleet/\n")
+		s.printf("no Cluster document under %s\n", term.Safe(under))
 		return
 	}
 	t := term.Table{{"CLUSTER", "PATH", "LABELS", "TENANTS"}}

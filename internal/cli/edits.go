@@ -83,7 +83,7 @@ func (o *editOptions) edit(ctx context.Context, s *streams) (*session, error) {
 		return nil, err
 	}
 	x := &session{fleet: f, o: o, files: map[string]string{}}
-	if x.before, err = f.workspace.at(ctx, ""); err != nil {
+	if x.before, err = f.workspace.files(ctx); err != nil {
 		return nil, err
 	}
 	if x.docs, err = render.Documents(x.before.tree); err != nil {
@@ -269,11 +269,11 @@ func writeAll(root string, write map[string]string, remove []string) (err error)
 			return err
 		}
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // files that Git keeps for everybody
-			return fmt.Errorf("write %s: %w", p, cause(err))
+			return fmt.Errorf("write %s: %w; nothing is written", p, cause(err))
 		}
 		tmp, err := os.CreateTemp(filepath.Dir(to), ".bulkhead-*")
 		if err != nil {
-			return fmt.Errorf("write %s: %w", p, cause(err))
+			return fmt.Errorf("write %s: %w; nothing is written", p, cause(err))
 		}
 		ready = append(ready, moved{tmp.Name(), to})
 		_, err = tmp.WriteString(write[p])
@@ -281,7 +281,7 @@ func writeAll(root string, write map[string]string, remove []string) (err error)
 			err = tmp.Chmod(0o644)
 		}
 		if err = errors.Join(err, tmp.Close()); err != nil {
-			return fmt.Errorf("write %s: %w", p, cause(err))
+			return fmt.Errorf("write %s: %w; nothing is written", p, cause(err))
 		}
 	}
 	for len(ready) > 0 {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkhead-dev/bulkhead/layout"
 	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/report/term"
 )
@@ -34,6 +36,9 @@ With --check nothing is written, and the exit code is 1 when something would be.
 				return err
 			}
 			defer x.close(cmd.Context())
+			if err := x.some(); err != nil {
+				return err
+			}
 			return x.finish(cmd.Context())
 		},
 	}
@@ -51,6 +56,9 @@ func runGenerateCheck(ctx context.Context, o *editOptions, s *streams) error {
 		return err
 	}
 	defer x.close(ctx)
+	if err := x.some(); err != nil {
+		return err
+	}
 	change, err := x.plan()
 	if err != nil {
 		if p := (*problemError)(nil); errors.As(err, &p) && p.code == 0 {
@@ -75,6 +83,18 @@ func runGenerateCheck(ctx context.Context, o *editOptions, s *streams) error {
 		return &problemError{err: fmt.Errorf("%s not as the documents say", phrase.Count(len(files), "file")+verb(len(files))), hint: "run bulkhead generate and commit what it writes", code: codeFindings}
 	}
 	return nil
+}
+
+// some wants documents, or files that were generated once: where there is neither, the folder is a wrong one.
+func (x *session) some() error {
+	d := &x.docs
+	if d.Fleet != nil || len(d.Clusters)+len(d.Tenants)+len(d.Waivers)+len(d.Rules) > 0 {
+		return nil
+	}
+	if _, err := x.before.tree.Stat(layout.IndexFile); err == nil {
+		return nil
+	}
+	return hinted(fmt.Errorf("there is no document under %s", filepath.Join(x.root, "fleet")), "name the fleet's repository: -C DIR, or begin one: bulkhead init hub DIR")
 }
 
 // verb is what n things do, with a space before it.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -81,11 +82,20 @@ func (o *fleetOptions) documents(ctx context.Context) (v1alpha1.Documents, error
 	if err != nil {
 		return v1alpha1.Documents{}, err
 	}
-	at, err := w.at(ctx, "")
+	at, err := w.files(ctx)
 	if err != nil {
 		return v1alpha1.Documents{}, err
 	}
 	return render.Documents(at.tree)
+}
+
+// under is the folder that documents are looked for in.
+func (o *fleetOptions) under() string {
+	w, err := openWorkspace(o.dir)
+	if err != nil {
+		return "fleet/"
+	}
+	return filepath.Join(w.root, "fleet")
 }
 
 func newTenantListCmd(s *streams) *cobra.Command {
@@ -108,7 +118,7 @@ func newTenantListCmd(s *streams) *cobra.Command {
 			if o.format == "json" {
 				return s.json(TenantsDocument{SchemaVersion: tenantsSchema, Tenants: list})
 			}
-			s.tenants(list)
+			s.tenants(list, o.under())
 			return nil
 		},
 	}
@@ -140,9 +150,9 @@ func listTenants(docs v1alpha1.Documents) ([]ListedTenant, error) {
 	return out, nil
 }
 
-func (s *streams) tenants(list []ListedTenant) {
+func (s *streams) tenants(list []ListedTenant, under string) {
 	if len(list) == 0 {
-		s.printf("no Tenant document under fleet/\n")
+		s.printf("no Tenant document under %s\n", term.Safe(under))
 		return
 	}
 	t := term.Table{{"TENANT", "ENVIRONMENT", "CLUSTERS", "NAMESPACES", "PHASE", "SOURCE"}}
@@ -218,7 +228,7 @@ func runTenantShow(ctx context.Context, o *fleetOptions, name, cluster string, s
 		}
 		return nil
 	}
-	s.tenants([]ListedTenant{of})
+	s.tenants([]ListedTenant{of}, "")
 	s.printf("\nOn %s it is %s:\n", cluster, phrase.Count(len(objects), "object"))
 	s.objects(objects)
 	return nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -39,7 +40,14 @@ it and nothing else; its Flux objects are in a namespace of the platform. The do
   bulkhead tenant add shop --repo https://github.com/acme/shop --environment prod=env=prod,region=eu --profile large --owner group:shop-devs
   bulkhead tenant add web --artifact oci://ghcr.io/acme/web --tag stable --environment prod --secret registry
   bulkhead tenant add -f web.yaml --dry-run`,
-		RunE: func(cmd *cobra.Command, args []string) error { return runTenantAdd(cmd.Context(), &o, args, s) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.file == "" {
+				if err := named("tenant")(cmd, args); err != nil {
+					return err
+				}
+			}
+			return runTenantAdd(cmd.Context(), &o, args, s)
+		},
 	}
 	o.bind(c)
 	f := c.Flags()
@@ -65,7 +73,7 @@ func runTenantAdd(ctx context.Context, o *tenantAdd, args []string, s *streams) 
 	}
 	at := "fleet/tenants/" + name + ".yaml"
 	if _, err := v1alpha1.Decode(at, []byte(text)); err != nil { // before anything is opened
-		return err
+		return o.said(err, at)
 	}
 	x, err := o.edit(ctx, s)
 	if err != nil {
@@ -78,15 +86,24 @@ func runTenantAdd(ctx context.Context, o *tenantAdd, args []string, s *streams) 
 	if err := x.create(at, text); err != nil {
 		return err
 	}
-	return x.finish(ctx, "git add -A && git commit -m \"Add tenant "+name+"\"")
+	return o.said(x.finish(ctx, "git add -A && git commit -m \"Add tenant "+name+"\""), at)
+}
+
+// said is an error about the document at a path that is not written yet: it tells the user's own file in its place, and none when flags stand for the document.
+func (o *tenantAdd) said(err error, at string) error {
+	d, ok := errors.AsType[*v1alpha1.DocumentError](err)
+	switch {
+	case !ok || d.File != at:
+		return err
+	case o.file == "":
+		return hinted(errors.New(d.Message), d.Hint)
+	}
+	return &v1alpha1.DocumentError{File: o.file, Line: d.Line, Message: d.Message, Hint: d.Hint}
 }
 
 // text is the document: that of the file, or what the flags say.
 func (o *tenantAdd) text(args []string, ask *asker) (name, text string, err error) {
 	if o.file == "" {
-		if err := named("tenant")(&cobra.Command{Use: "bulkhead tenant add"}, args); err != nil {
-			return "", "", err
-		}
 		if err := o.ask(args[0], ask); err != nil {
 			return "", "", err
 		}
@@ -166,6 +183,8 @@ func (o *tenantAdd) tenant(name string) (*v1alpha1.Tenant, error) {
 		return nil, usage("--repo and --artifact are both given", "a tenant has one source")
 	case o.repo != "" && o.tag != "", o.artifact != "" && o.branch != "":
 		return nil, usage("a repository has no --tag, and an artifact no --branch", "")
+	case o.repo != "" && !strings.Contains(o.repo, "://"):
+		return nil, usage("--repo "+term.Quote(o.repo)+" is no URL", "with its scheme, as in --repo "+asURL(o.repo, name))
 	case o.repo != "":
 		t.Spec.Repository = &v1alpha1.Repository{URL: o.repo, SecretRef: secret, Credentials: o.credentials}
 		if o.branch != "" {
@@ -194,6 +213,18 @@ func (o *tenantAdd) tenant(name string) (*v1alpha1.Tenant, error) {
 		t.Spec.Environments = append(t.Spec.Environments, v1alpha1.Environment{Name: env, Clusters: *selects})
 	}
 	return t, o.details(t)
+}
+
+// asURL is what somebody meant who left the scheme of a repository's URL out: "git@github.com:acme/shop" is for ssh.
+func asURL(text, name string) string {
+	host, _, path := strings.Cut(text, "/")
+	switch url := cloneURL(text); {
+	case url != "":
+		return term.Safe(url)
+	case path && strings.Contains(host, ".") && len(validation.IsDNS1123Subdomain(host)) == 0:
+		return term.Safe("https://" + text)
+	}
+	return "ssh://git@github.com/acme/" + name
 }
 
 // details are the flags that speak of environments and owners.

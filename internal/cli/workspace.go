@@ -88,6 +88,15 @@ func (w *workspace) at(ctx context.Context, rev string) (*snapshot, error) {
 	return &snapshot{tree: c.Tree, rev: rev, commit: c.Hash}, nil
 }
 
+// files are those on disk, for a command that reads or edits documents.
+func (w *workspace) files(ctx context.Context) (*snapshot, error) {
+	at, err := w.at(ctx, "")
+	if errors.Is(err, git.ErrBare) {
+		return nil, hinted(fmt.Errorf("%s is a bare repository, which has no files to work on", w.dir), "name a clone with files: -C DIR")
+	}
+	return at, err
+}
+
 // label is what a snapshot is called in text.
 func (s *snapshot) label() string {
 	switch {

@@ -134,7 +134,7 @@ func CheckCluster(o Options, c v1alpha1.Cluster) error {
 		return problem("the namespace podinfo-ENV has at most 63 letters", "the environment %q has too long a name", env)
 	}
 	if folder(c) != "clusters/"+name {
-		return problem("clusters/"+name, "cluster %s starts at %q, which is not where init puts it", name, c.Spec.Path)
+		return problem("name it by that folder, or leave the folder to be clusters/"+name, "cluster %s would start at %q, and in a repository of bulkhead init each starts at clusters/NAME", name, c.Spec.Path)
 	}
 	for _, p := range append(pairs(c.Labels), pairs(c.Spec.Variables)...) {
 		if strings.ContainsFunc(p.Value, func(r rune) bool { return r < ' ' || r == 0x7f }) {

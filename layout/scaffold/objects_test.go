@@ -274,7 +274,7 @@ func TestProblems(t *testing.T) {
 		"long name":    {func(o *scaffold.Options) { o.Name = strings.Repeat("a", 64) }, `the fleet cannot be called "aaa`},
 		"no cluster":   {func(o *scaffold.Options) { o.Clusters = nil }, "the fleet has no cluster"},
 		"twice":        {func(o *scaffold.Options) { o.Clusters = append(o.Clusters, o.Clusters[0]) }, "there are two clusters prod-us-east-1"},
-		"path":         {func(o *scaffold.Options) { o.Clusters[0].Spec.Path = "elsewhere" }, `starts at "elsewhere"`},
+		"path":         {func(o *scaffold.Options) { o.Clusters[0].Spec.Path = "elsewhere" }, `would start at "elsewhere"`},
 		"lines":        {func(o *scaffold.Options) { o.Clusters[0].Spec.Variables["domain"] = "a\nb" }, "domain of cluster prod-us-east-1 is not on one line"},
 		"layout":       {func(o *scaffold.Options) { o.Layout = "Star" }, `the layout cannot be "Star"`},
 		"query":        {func(o *scaffold.Options) { o.URL += "?x=1" }, "no query"},
