@@ -83,7 +83,7 @@ func (o *editOptions) edit(ctx context.Context, s *streams) (*session, error) {
 		return nil, err
 	}
 	x := &session{fleet: f, o: o, files: map[string]string{}}
-	if x.before, err = f.workspace.files(ctx); err != nil {
+	if x.before, err = f.files(ctx); err != nil {
 		return nil, err
 	}
 	if x.docs, err = render.Documents(x.before.tree); err != nil {
