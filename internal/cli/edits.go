@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -99,6 +100,9 @@ func (x *session) plan() (*layout.Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i, p := range x.o.overwrite {
+		x.o.overwrite[i] = path.Clean(filepath.ToSlash(p))
+	}
 	change, err := layout.Plan(t, docs, x.o.overwrite...)
 	if err != nil {
 		return nil, err
@@ -170,6 +174,11 @@ func (x *session) finish(ctx context.Context, next ...string) error {
 		x.s.note("%s", note)
 	}
 	files := x.actions(change)
+	for _, f := range files { // before what is behind a link is rendered
+		if err := inside(x.root, f.Path); err != nil {
+			return err
+		}
+	}
 	var r *review.Review
 	if len(files) > 0 && !x.o.noImpact {
 		if r, err = x.review(ctx, change.Tree(x.before.tree)); err != nil {

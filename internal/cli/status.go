@@ -49,7 +49,7 @@ func (o *statusOptions) open(ctx context.Context, known []string) (map[string]la
 			cluster, where, ok := strings.Cut(text, "=")
 			switch _, twice := out[cluster]; {
 			case !ok || where == "":
-				return nil, usage("--"+source.flag+" "+term.Quote(text)+" is not CLUSTER=...", "")
+				return nil, usage("--"+source.flag+" "+term.Quote(text)+" is not CLUSTER=...", "as in --"+source.flag+" "+known[0]+"="+source.flag+"-of-"+known[0])
 			case !slices.Contains(known, cluster):
 				return nil, usage("--"+source.flag+": "+term.Quote(cluster)+" is no cluster of the tenant", near(cluster, known))
 			case twice:

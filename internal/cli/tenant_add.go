@@ -41,10 +41,8 @@ it and nothing else; its Flux objects are in a namespace of the platform. The do
   bulkhead tenant add web --artifact oci://ghcr.io/acme/web --tag stable --environment prod --secret registry
   bulkhead tenant add -f web.yaml --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.file == "" {
-				if err := named("tenant")(cmd, args); err != nil {
-					return err
-				}
+			if err := o.door(cmd, args); err != nil {
+				return err
 			}
 			return runTenantAdd(cmd.Context(), &o, args, s)
 		},
@@ -62,8 +60,21 @@ it and nothing else; its Flux objects are in a namespace of the platform. The do
 	f.StringVar(&o.profile, "profile", "", "the `PROFILE` of its settings: small, medium, large, or one of the Fleet document")
 	f.StringVar(&o.secret, "secret", "", "the `NAME` of the Secret with the credentials for its source, in the namespace of its Flux objects")
 	f.StringVar(&o.credentials, "credentials", "", "the `FILE` of the hub that holds that Secret, encrypted by sops")
-	f.StringVar(&o.flux, "nested-flux", "", "whether its files may hold Flux objects: `Forbidden` or Pinned")
+	f.StringVar(&o.flux, "nested-flux", "", "whether its files may hold Flux objects, `MODE`: Forbidden or Pinned (default: that of the fleet, else Forbidden)")
 	return c
+}
+
+// door wants a name and flags, or a document.
+func (o *tenantAdd) door(cmd *cobra.Command, args []string) error {
+	if o.file == "" {
+		return named("tenant")(cmd, args)
+	}
+	for _, flag := range []string{"repo", "artifact", "branch", "tag", "environment", "namespace", "owner", "profile", "secret", "credentials", "nested-flux"} {
+		if cmd.Flags().Changed(flag) {
+			return usage("-f takes the document in "+o.file+" as it is, and --"+flag+" would have no say", "say it in the document, or leave one of the two out")
+		}
+	}
+	return nil
 }
 
 func runTenantAdd(ctx context.Context, o *tenantAdd, args []string, s *streams) error {
@@ -122,6 +133,8 @@ func (o *tenantAdd) text(args []string, ask *asker) (name, text string, err erro
 	switch {
 	case err != nil:
 		return "", "", err
+	case len(docs.Tenants) == 0:
+		return "", "", usage(o.file+" holds no Tenant document", "it begins with apiVersion: "+v1alpha1.APIVersion+" and kind: Tenant; the flags make one: bulkhead tenant add --help")
 	case len(docs.Tenants) != 1 || len(docs.Clusters)+len(docs.Waivers) > 0 || docs.Fleet != nil:
 		return "", "", usage(o.file+" does not hold one Tenant document and nothing else", "add them one by one")
 	case len(args) > 0 && (len(args) > 1 || args[0] != docs.Tenants[0].Name):
