@@ -10,7 +10,6 @@ import (
 	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/finding/baseline"
-	"github.com/bulkhead-dev/bulkhead/finding/waiver"
 	"github.com/bulkhead-dev/bulkhead/impact/concern"
 	"github.com/bulkhead-dev/bulkhead/impact/gate"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
@@ -31,6 +30,7 @@ type surveyed struct {
 	docs         v1alpha1.Documents
 	earlier      v1alpha1.Documents // those of base
 	tenant       string             // who looks, with its contract; "" for the platform
+	asker        *policy.Asker      // nil until it is needed
 }
 
 // survey renders the revision, and the one before the change if one is named, and surveys them.
@@ -180,7 +180,7 @@ func (x *surveyed) check(ctx context.Context, o *checkOptions, now time.Time, kn
 // find asks the rules of the catalogue, those of the fleet's documents, and the policies that stand on the clusters. Before is what a change was made to;
 // nil for no change.
 func (x *surveyed) find(ctx context.Context, at, before *rule.Context) ([]rule.Found, error) {
-	own, err := policy.Compile(x.docs.Rules)
+	asker, err := x.asks()
 	if err != nil {
 		return nil, err
 	}
@@ -188,55 +188,31 @@ func (x *surveyed) find(ctx context.Context, at, before *rule.Context) ([]rule.F
 	if before != nil {
 		earlier = before.Estate
 	}
-	asked, err := policy.Find(ctx, at.Estate, earlier, own)
+	asked, err := asker.Find(ctx, at.Estate, earlier)
 	if err != nil {
 		return nil, err
 	}
-	found := append(rule.Find(at, before), asked...)
-	if x.tenant != "" { // what is not in its files is not the tenant's to know
-		found = slices.DeleteFunc(found, func(f rule.Found) bool { return f.Tenant == nil || f.Tenant.Name != x.tenant })
-	}
-	return found, nil
+	return x.within(append(rule.Find(at, before), asked...)), nil
 }
 
-// judgement is the findings with what is accepted of them, and what a change is measured by.
-type judgement struct {
-	all      []finding.Finding
-	before   *baseline.Baseline // what stands open before the change
-	unproven []verdict.Open     // and what is not known there
-}
-
-// judge tells which findings are accepted. With a base, its waivers judge as well.
-func (x *surveyed) judge(ctx context.Context, o *checkOptions, found []rule.Found, now time.Time) (*judgement, error) {
-	all, head := verdict.Findings(x.head.Estate, found), waiversOf(x.docs)
-	j := &judgement{before: baseline.Before(nil)}
-	if x.base == nil {
-		j.all = waiver.Apply(all, head.Waivers, head.ClusterLabels, now)
-		return j, nil
-	}
-	base := waiversOf(x.earlier)
-	if x.before != nil {
-		earlier, err := x.find(ctx, x.before, nil)
+// asks is who asks the policies and the rules of documents, in both revisions.
+func (x *surveyed) asks() (*policy.Asker, error) {
+	if x.asker == nil {
+		own, err := policy.Compile(x.docs.Rules)
 		if err != nil {
 			return nil, err
 		}
-		j.before = baseline.Before(waiver.Apply(verdict.Findings(x.before.Estate, earlier), base.Waivers, base.ClusterLabels, now))
-		j.unproven = verdict.Of(x.before.Estate, earlier, nil).Unproven
+		x.asker = &policy.Asker{Rules: own}
 	}
-	if o.waivers == waiversOfHead {
-		base = head
-	}
-	base.Known = func(f *finding.Finding) bool {
-		_, others := j.before.Split([]finding.Finding{*f})
-		return len(others) == 0
-	}
-	j.all = waiver.Review(all, base, head, now)
-	return j, nil
+	return x.asker, nil
 }
 
-// waiversOf are the waivers of documents that are about isolation.
-func waiversOf(docs v1alpha1.Documents) waiver.Revision {
-	return waiver.Revision{Waivers: waiver.About(docs.Waivers, waiver.Isolation), ClusterLabels: labelsOf(docs.Clusters)}
+// within is what whoever looks may know of what is found: what is not in its files is not a tenant's to know.
+func (x *surveyed) within(found []rule.Found) []rule.Found {
+	if x.tenant == "" {
+		return found
+	}
+	return slices.DeleteFunc(found, func(f rule.Found) bool { return f.Tenant == nil || f.Tenant.Name != x.tenant })
 }
 
 // failing reports whether something failed on a cluster, so that findings may be missing there; "" stands for all clusters.

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bulkhead-dev/bulkhead/api/v1alpha1"
 	"github.com/bulkhead-dev/bulkhead/finding"
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
@@ -17,20 +19,82 @@ import (
 	"github.com/bulkhead-dev/bulkhead/phrase"
 )
 
+// Asker asks about estates. What it compiled and what was said it remembers from one to the next, so that revisions of a fleet share it. The zero value
+// asks the policies on clusters alone.
+type Asker struct {
+	// Rules are those of [Compile].
+	Rules    []*Document
+	compiler Compiler
+}
+
+// Find is [Asker.Find] of a new one.
+func Find(ctx context.Context, e, before *estate.Estate, rules []*Document, without ...string) ([]rule.Found, error) {
+	return (&Asker{Rules: rules}).Find(ctx, e, before, without...)
+}
+
 // Find asks the policies that stand on each cluster, and the rules of documents, about all that appliers bring there, suspended ones and Helm's hooks
 // among it. With the estate at another revision, before, an object that was there is updated and one that is gone is deleted; without, all are
-// created. Rules are those of [Compile]; those in without are not asked. The result is sorted as [rule.Find] sorts.
+// created. Rules in without are not asked. The result is sorted as [rule.Find] sorts.
 //
 // The error is that of a context that ended.
-func Find(ctx context.Context, e, before *estate.Estate, rules []*Document, without ...string) ([]rule.Found, error) {
+func (a *Asker) Find(ctx context.Context, e, before *estate.Estate, without ...string) ([]rule.Found, error) {
+	return a.find(ctx, e, before, &scope{
+		rules:    func(id string) bool { return !slices.Contains(without, id) },
+		clusters: func(string) bool { return true },
+		objects:  func(string, object.ID) bool { return true },
+	})
+}
+
+// FindAgain is what [Asker.Find] finds of a revision that stays as it is, every object updated to what it was, as far as it is about what was found in another one, and by the same
+// rules: of the rules in all it is what Find finds.
+func (a *Asker) FindAgain(ctx context.Context, e *estate.Estate, found []rule.Found, all map[string]bool) ([]rule.Found, error) {
+	type at struct {
+		cluster string
+		id      object.ID
+	}
+	rules, on, where := maps.Clone(all), map[string]bool{}, map[at]bool{}
+	own := func(id string) bool {
+		return id == Refused || id == Warned || strings.HasPrefix(id, v1alpha1.RulePrefix)
+	}
+	every := false // object
+	for id := range all {
+		every = every || own(id)
+	}
+	for i := range found {
+		f := &found[i]
+		if f.Cluster == nil || f.ID == nil || f.Rule != Broken && !own(f.Rule) {
+			continue
+		}
+		rules[f.Rule], on[f.Cluster.Name] = true, true
+		if f.Rule != Broken {
+			where[at{f.Cluster.Name, *f.ID}] = true
+		}
+	}
+	return a.find(ctx, e, e, &scope{
+		rules:    func(id string) bool { return rules[id] },
+		clusters: func(name string) bool { return every || all[Broken] || on[name] },
+		objects:  func(cluster string, id object.ID) bool { return every || where[at{cluster, id}] },
+	})
+}
+
+// scope is what is asked, and about what.
+type scope struct {
+	rules    func(id string) bool
+	clusters func(name string) bool
+	objects  func(cluster string, id object.ID) bool
+}
+
+func (a *Asker) find(ctx context.Context, e, before *estate.Estate, in *scope) ([]rule.Found, error) {
 	f := &finder{
-		fleet: fleetValue(e), compiler: &Compiler{},
-		rules: slices.DeleteFunc(slices.Clone(rules), func(d *Document) bool { return slices.Contains(without, d.ID()) }),
-		off:   func(id string) bool { return slices.Contains(without, id) },
+		fleet: fleetValue(e), compiler: &a.compiler, in: in,
+		rules: slices.DeleteFunc(slices.Clone(a.Rules), func(d *Document) bool { return !in.rules(d.ID()) }),
 	}
 	var jobs []job
 	var out []rule.Found
 	for _, c := range e.Clusters {
+		if !in.clusters(c.Name) {
+			continue
+		}
 		found, asked := f.cluster(e, c, before)
 		out, jobs = append(out, found...), append(jobs, asked...)
 	}
@@ -70,10 +134,10 @@ func compare(a, b rule.Found) int {
 
 // finder looks at one estate.
 type finder struct {
+	in       *scope
 	fleet    map[string]any
 	compiler *Compiler
-	rules    []*Document
-	off      func(id string) bool
+	rules    []*Document // of documents that are asked
 }
 
 // job is one object to ask about.
@@ -89,7 +153,7 @@ type job struct {
 // cluster is what is wrong with the policies of a cluster, and what they are to be asked about.
 func (f *finder) cluster(e *estate.Estate, c *estate.Cluster, before *estate.Estate) (out []rule.Found, jobs []job) {
 	on := On(c, f.compiler)
-	if !f.off(Broken) {
+	if f.in.rules(Broken) {
 		for _, b := range on.broken {
 			found := rule.Found{Rule: Broken, Object: b.object, Field: b.field, Message: "the " + b.object.ID.Kind + " does not work: " + b.message}
 			if b.idle {
@@ -110,7 +174,7 @@ func (f *finder) cluster(e *estate.Estate, c *estate.Cluster, before *estate.Est
 	for _, a := range c.Appliers {
 		for _, list := range [][]*estate.Object{a.Objects, a.Held, a.Hooks} {
 			for _, o := range list {
-				if !ignored(o) {
+				if f.in.objects(c.Name, o.ID) && !ignored(o) {
 					jobs = append(jobs, job{on, about, requestOf(a, o.Object, inBefore(old, o)), o, a, o.Tenant})
 				}
 			}
@@ -212,13 +276,13 @@ func (f *finder) told(all []Verdict, r *Request) (out []rule.Found) {
 			warned = append(warned, v)
 		}
 	}
-	if len(refused) > 0 && !f.off(Refused) {
+	if len(refused) > 0 && f.in.rules(Refused) {
 		out = append(out, said(Refused, "ValidatingAdmissionPolicy %s "+verb+": %s", refused, Verdict.reason))
 	}
-	if len(warned) > 0 && !f.off(Warned) {
+	if len(warned) > 0 && f.in.rules(Warned) {
 		out = append(out, said(Warned, "ValidatingAdmissionPolicy %s objects to it and lets it pass: %s", warned, Verdict.reason))
 	}
-	if len(unknown) > 0 && len(refused) == 0 && !f.off(Refused) {
+	if len(unknown) > 0 && len(refused) == 0 && f.in.rules(Refused) {
 		one := said(Refused, "whether ValidatingAdmissionPolicy %s refuses it is not known: %s", unknown, func(v Verdict) string { return v.Unknown })
 		one.Unproven = true
 		out = append(out, one)

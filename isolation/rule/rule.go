@@ -117,12 +117,20 @@ func Rules() []Rule {
 // Find asks every rule but those left out by ID. The result is sorted: by cluster, level, rule, object, field and message. Before is the estate at
 // another revision, for the rules about a change; nil for none.
 func Find(x, before *Context, without ...string) []Found {
-	var out []Found
+	return ask(x, before, func(id string) bool { return !slices.Contains(without, id) })
+}
+
+// FindOf asks the rules with these IDs alone, as [Find] does of a single revision: what is found of them is what Find finds of them. An ID of no rule asks
+// nothing.
+func FindOf(x *Context, ids map[string]bool) []Found {
+	return ask(x, nil, func(id string) bool { return ids[id] })
+}
+
+func ask(x, before *Context, wanted func(id string) bool) (out []Found) {
 	for _, r := range catalogue() {
-		if slices.Contains(without, r.ID) {
-			continue
+		if wanted(r.ID) {
+			out = append(out, r.find(x, before)...)
 		}
-		out = append(out, r.find(x, before)...)
 	}
 	slices.SortStableFunc(out, compare)
 	return out

@@ -18,7 +18,27 @@ type same struct {
 // Findings are what the rules found, equal ones of several clusters folded into one, sorted as [finding.Compare] has it. What is unproven is none. Each
 // has the file in the repository under review by which it comes to the first of its clusters.
 func Findings(e *estate.Estate, found []rule.Found) []finding.Finding {
-	firsts, clusters := []*rule.Found{}, map[same][]string{}
+	firsts, out := fold(found)
+	locate(e, firsts, out)
+	return sorted(out)
+}
+
+// Placeless is [Findings] without the files that objects come from, which may cost builds to find: by all else they are told apart.
+func Placeless(found []rule.Found) []finding.Finding {
+	_, out := fold(found)
+	return sorted(out)
+}
+
+func sorted(out []finding.Finding) []finding.Finding {
+	slices.SortStableFunc(out, func(a, b finding.Finding) int {
+		return cmp.Or(finding.Compare(&a, &b), cmp.Compare(a.Hint, b.Hint))
+	})
+	return out
+}
+
+// fold gives equal ones as one, with the first of them.
+func fold(found []rule.Found) (firsts []*rule.Found, out []finding.Finding) {
+	clusters := map[same][]string{}
 	for i := range found {
 		f := &found[i]
 		if f.Unproven {
@@ -33,7 +53,7 @@ func Findings(e *estate.Estate, found []rule.Found) []finding.Finding {
 			clusters[k] = append(clusters[k], f.Cluster.Name)
 		}
 	}
-	out := make([]finding.Finding, len(firsts))
+	out = make([]finding.Finding, len(firsts))
 	for i, f := range firsts {
 		k := keyOf(f)
 		out[i] = finding.Finding{
@@ -44,11 +64,7 @@ func Findings(e *estate.Estate, found []rule.Found) []finding.Finding {
 			out[i].Clusters = []string{}
 		}
 	}
-	locate(e, firsts, out)
-	slices.SortStableFunc(out, func(a, b finding.Finding) int {
-		return cmp.Or(finding.Compare(&a, &b), cmp.Compare(a.Hint, b.Hint))
-	})
-	return out
+	return firsts, out
 }
 
 func keyOf(f *rule.Found) same {

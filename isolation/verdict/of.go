@@ -12,15 +12,13 @@ import (
 	"github.com/bulkhead-dev/bulkhead/object"
 )
 
-// gapRule is the rule about what could not be rendered. What it says nothing of is unproven here.
-const gapRule = "NST-005"
+// GapRule is the rule about what could not be rendered. What it says nothing of is unproven here.
+const GapRule = "NST-005"
 
 // Of is the report of an estate: found is what the rules said, and findings what became of it: each part accepted, known, or neither.
 func Of(e *estate.Estate, found []rule.Found, findings []Finding) *Report {
-	b := &builder{
-		estate: e, boundary: map[string]bool{}, reasons: map[place][]Reason{}, counted: map[place][]*Finding{}, unseen: map[place]int{}, open: map[openKey]*Open{},
-		out: &Report{Clusters: []string{}, Verdicts: []Verdict{}, Findings: append([]Finding{}, findings...), Unproven: []Open{}},
-	}
+	b := newBuilder(e)
+	b.out.Findings = append(b.out.Findings, findings...)
 	for _, r := range rule.Rules() {
 		b.boundary[r.ID] = r.Boundary
 	}
@@ -36,6 +34,35 @@ func Of(e *estate.Estate, found []rule.Found, findings []Finding) *Report {
 	b.unknown(found)
 	b.index()
 	b.verdicts()
+	b.opened()
+	return b.out
+}
+
+// Unknown is what the rules could not decide, as [Of] lists it, and for every tenant without a document that nothing says what it may have: that is so, and no
+// news, while something else is not known of it. Of the rules that are asked [GapRule] is one.
+func Unknown(e *estate.Estate, found []rule.Found) []Open {
+	b := newBuilder(e)
+	b.unknown(found)
+	for _, t := range e.Tenants {
+		for _, p := range t.Compartments {
+			if t.Inferred {
+				b.undocumented(p)
+			}
+		}
+	}
+	b.opened()
+	return b.out.Unproven
+}
+
+func newBuilder(e *estate.Estate) *builder {
+	return &builder{
+		estate: e, boundary: map[string]bool{}, reasons: map[place][]Reason{}, counted: map[place][]*Finding{}, unseen: map[place]int{}, open: map[openKey]*Open{},
+		out: &Report{Clusters: []string{}, Verdicts: []Verdict{}, Findings: []Finding{}, Unproven: []Open{}},
+	}
+}
+
+// opened lists what is not known, each once.
+func (b *builder) opened() {
 	for _, u := range b.open {
 		slices.Sort(u.Clusters)
 		u.Clusters = slices.Compact(u.Clusters)
@@ -44,7 +71,6 @@ func Of(e *estate.Estate, found []rule.Found, findings []Finding) *Report {
 	slices.SortFunc(b.out.Unproven, func(a, b Open) int {
 		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Concern, b.Concern), a.compare(&b.Reason), slices.Compare(a.Clusters, b.Clusters))
 	})
-	return b.out
 }
 
 type builder struct {
@@ -116,13 +142,13 @@ func (b *builder) unknown(found []rule.Found) {
 		if f.Tenant != nil {
 			tenant = f.Tenant.Name
 		}
-		if f.Rule == gapRule {
+		if f.Rule == GapRule {
 			told[spoken{cluster: cluster, subject: f.Field}] = true
 			if f.ID != nil {
 				told[spoken{cluster: cluster, id: *f.ID}] = true
 			}
 		}
-		if f.Rule == gapRule && !f.Unproven && tenant != "" {
+		if f.Rule == GapRule && !f.Unproven && tenant != "" {
 			b.unseen[place{tenant, cluster}]++
 		}
 		if f.Unproven {
@@ -156,7 +182,7 @@ func applierOf(c *estate.Cluster, id object.Applier) *estate.Applier {
 }
 
 func gapReason(g *estate.Gap) Reason {
-	r := Reason{Rule: gapRule, Hint: oneLine(g.Hint)}
+	r := Reason{Rule: GapRule, Hint: oneLine(g.Hint)}
 	if g.Applier != (object.Applier{}) {
 		a := estate.Applier{Applier: g.Applier}
 		id := a.ID()
@@ -202,9 +228,7 @@ func (b *builder) verdict(p *estate.Compartment) {
 		}
 	}
 	if v.Inferred && len(v.Reasons) == 0 { // what it may have is not known
-		r := Reason{Message: "no document says what tenant " + v.Tenant + " may have", Hint: "bulkhead tenant import makes a document of it"}
-		v.Reasons = append(v.Reasons, r)
-		b.add(v.Tenant, v.Cluster, r)
+		v.Reasons = append(v.Reasons, b.undocumented(p))
 	}
 	slices.SortFunc(v.Reasons, func(a, b Reason) int { return a.compare(&b) })
 	v.Reasons = slices.CompactFunc(v.Reasons, func(a, b Reason) bool { return a.compare(&b) == 0 })
@@ -219,6 +243,13 @@ func (b *builder) verdict(p *estate.Compartment) {
 		v.State = Proven
 	}
 	b.out.Verdicts = append(b.out.Verdicts, v)
+}
+
+// undocumented notes that no document is of a tenant.
+func (b *builder) undocumented(p *estate.Compartment) Reason {
+	r := Reason{Message: "no document says what tenant " + p.Tenant.Name + " may have", Hint: "bulkhead tenant import makes a document of it"}
+	b.add(p.Tenant.Name, p.Cluster.Name, r)
+	return r
 }
 
 // oneLine is a message on one line.

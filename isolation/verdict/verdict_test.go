@@ -321,3 +321,24 @@ func TestElsewhere(t *testing.T) {
 		t.Errorf("at %s:%d; steps -want +got:\n%s", got[0].File, got[0].Line, diff)
 	}
 }
+
+// TestUnknown: that a tenant has no document is known, whatever else is not known of it.
+func TestUnknown(t *testing.T) {
+	e := &estate.Estate{Clusters: []*estate.Cluster{{Name: "a"}}, Tenants: []*estate.Tenant{{Name: "auth", Inferred: true}}}
+	e.Tenants[0].Compartments = []*estate.Compartment{{Tenant: e.Tenants[0], Cluster: e.Clusters[0]}}
+	found := []rule.Found{{Rule: "IMP-004", Message: "a flag is not known", Unproven: true, Cluster: e.Clusters[0], Tenant: e.Tenants[0]}}
+	before := verdict.Unknown(e, found)
+	if len(before) != 2 {
+		t.Fatalf("%d things are not known, want the flag and the document: %v", len(before), before)
+	}
+	for name, after := range map[string][]rule.Found{"as before": found, "cured": nil} {
+		for _, u := range verdict.Of(e, after, nil).Unproven {
+			if !u.In(before) {
+				t.Errorf("%s: it is news that %s", name, u.Message)
+			}
+		}
+	}
+	if n := len(verdict.Of(e, nil, nil).Unproven); n != 1 {
+		t.Errorf("%d things are not known without the flag, want the document", n)
+	}
+}
