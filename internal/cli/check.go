@@ -62,8 +62,9 @@ What the proof covers, and what not, is in docs/explain/isolation.md; bulkhead r
 With --base, the rules about a change compare with that commit, too, and only what is new since then
 fails: what is found there as well is known, and --strict counts what is unproven since. A change does
 not accept what it brings itself: in its review a waiver counts that is in both commits, and the baseline
-is that of the base; --waivers head lets those of the change count. Verdicts are always of all rules and
-of the whole fleet: names of clusters, --tenant and --rule choose what is shown, and what fails.
+is that of the base; --waivers head lets those of the change count. A Rule document that it takes out or
+changes judges it all the same. Verdicts are always of all rules and of the whole fleet: names of clusters,
+--tenant and --rule choose what is shown, and what fails.
 
 With --baseline, findings that the file holds are known and fail nothing; on a further cluster they are new.
 --write-baseline FILE writes such a file when there is none, and otherwise takes out what is found no more;

@@ -192,13 +192,17 @@ func (x *surveyed) find(ctx context.Context, at, before *rule.Context) ([]rule.F
 	if err != nil {
 		return nil, err
 	}
-	return x.within(append(rule.Find(at, before), asked...)), nil
+	found := append(rule.Find(at, before), asked...)
+	if before != nil {
+		found = append(found, policy.Loosened(x.earlier.Rules, x.docs.Rules)...)
+	}
+	return x.within(found), nil
 }
 
-// asks is who asks the policies and the rules of documents, in both revisions.
+// asks is who asks the policies and the rules of documents, in both revisions: a change is judged by the rules before it, too.
 func (x *surveyed) asks() (*policy.Asker, error) {
 	if x.asker == nil {
-		own, err := policy.Compile(x.docs.Rules)
+		own, err := policy.Review(x.earlier.Rules, x.docs.Rules)
 		if err != nil {
 			return nil, err
 		}

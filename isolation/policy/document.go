@@ -24,6 +24,7 @@ type Document struct {
 	doc     *v1alpha1.Rule
 	program *program
 	portable
+	earlier bool // it is what a rule was before a change
 }
 
 // portable says whether a rule can be a policy on a cluster.
@@ -105,6 +106,14 @@ func fieldNames(doc *v1alpha1.Rule) (out []string) {
 
 // ID of the rule: rule/NAME.
 func (d *Document) ID() string { return d.doc.ID() }
+
+// step is the evidence for what the rule says. The file of an earlier revision is not at hand.
+func (d *Document) step(says string) finding.Step {
+	if d.earlier {
+		return finding.Step{Message: fmt.Sprintf("Rule %s, as it was before this change: %s", d.doc.Name, says)}
+	}
+	return finding.Step{Message: fmt.Sprintf("Rule %s: %s", d.doc.Name, says), File: d.doc.Place.File, Line: d.doc.Place.Line}
+}
 
 // Rule is the entry that the rule has in the catalogue.
 func (d *Document) Rule() rule.Rule {

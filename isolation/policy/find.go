@@ -335,10 +335,15 @@ func (f *finder) own(ctx context.Context, on *Cluster, q *asked, more func() ext
 		if all[0].Unknown != "" {
 			one.Unproven, one.Message = true, fmt.Sprintf("whether it holds that %s is not known: %s", oneLine(d.doc.Spec.Title), all[0].Unknown)
 		} else {
-			at := d.doc.Place
 			for _, v := range all {
-				one.Steps = append(one.Steps, finding.Step{Message: fmt.Sprintf("Rule %s: %s", d.doc.Name, v.Public), File: at.File, Line: at.Line})
+				one.Steps = append(one.Steps, d.step(v.Public))
 			}
+		}
+		if i := slices.IndexFunc(out, func(f rule.Found) bool { return f.Rule == one.Rule }); i >= 0 {
+			if worse(&one, &out[i]) {
+				out[i] = one
+			}
+			continue
 		}
 		out = append(out, one)
 	}

@@ -10,11 +10,12 @@ import (
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
 )
 
-// The rules of what [Find] finds, beside those of documents.
+// The rules of what [Find] and [Loosened] find, beside those of documents.
 const (
 	Refused = "POL-001"
 	Warned  = "POL-002"
 	Broken  = "POL-003"
+	Changed = "POL-004"
 )
 
 const source = "Kubernetes v1.36, k8s.io/apiserver/pkg/admission/plugin/policy/validating, which evaluates"
@@ -51,6 +52,16 @@ func Rules() []rule.Rule {
 			Unless: "what is named comes to the cluster by other means than Git",
 			Static: "several objects are compared",
 			Source: source,
+		},
+		{
+			Rule: finding.Rule{
+				ID: Changed, Severity: finding.Medium.Severity(), Level: finding.Medium, Title: "A change takes out or changes a Rule document",
+				Why:  "What the rule stopped may come in from then on. In the review of the change both versions judge, and the worse answer counts; after the merge only the new one does.",
+				Hint: "let the owners of fleet/ approve it; what is to come in because of it comes in a change after this one",
+			},
+			Unless: "the owners of the rule want it so",
+			Static: "two commits are compared",
+			Source: "Bulkhead: rules are read from fleet/ of the hub",
 		},
 	}
 }
