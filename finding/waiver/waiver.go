@@ -66,7 +66,7 @@ func Rules() []finding.Rule {
 		{
 			ID: Pending, Severity: finding.Note, Title: "A waiver comes with the change that needs it",
 			Why:  "A change does not accept what it brings itself: in its own review only the waivers count that were there before it, and are there after it.",
-			Hint: "merge the waiver first, in a change of its own; or check with --waivers head where the owners of the waivers have to approve every change of them",
+			Hint: "merge the waiver first, in a change of its own; or give --waivers head where the owners of the waivers have to approve every change of them",
 		},
 		{
 			ID: Refused, Severity: finding.Error, Title: "A waiver names what cannot be waived",

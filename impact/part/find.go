@@ -79,7 +79,7 @@ func clustersOf(r *render.Result) []*render.Cluster {
 }
 
 func documents(before, after v1alpha1.Documents) Documents {
-	d := Documents{Before: []Gate{}, After: []Gate{}, Waivers: []Waiver{}}
+	d := Documents{Before: []Gate{}, After: []Gate{}, Waivers: waivers(after), WaiversBefore: waivers(before)}
 	for _, k := range []struct {
 		of *v1alpha1.Fleet
 		to *[]Gate
@@ -91,10 +91,23 @@ func documents(before, after v1alpha1.Documents) Documents {
 			*k.to = append(*k.to, Gate{g, g.Place.File, g.Place.Line})
 		}
 	}
-	for _, w := range after.Waivers {
-		d.Waivers = append(d.Waivers, Waiver{w, w.Place.File, w.Place.Line})
+	for i := range before.Clusters {
+		if c := &before.Clusters[i]; len(c.Labels) > 0 {
+			if d.LabelsBefore == nil {
+				d.LabelsBefore = map[string]map[string]string{}
+			}
+			d.LabelsBefore[c.Name] = c.Labels
+		}
 	}
 	return d
+}
+
+func waivers(docs v1alpha1.Documents) []Waiver {
+	out := []Waiver{}
+	for _, w := range docs.Waivers {
+		out = append(out, Waiver{w, w.Place.File, w.Place.Line})
+	}
+	return out
 }
 
 // maker puts a part together.

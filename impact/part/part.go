@@ -83,6 +83,10 @@ type Documents struct {
 	After []Gate `json:"gatesAfter"`
 	// Waivers after the change.
 	Waivers []Waiver `json:"waivers"`
+	// WaiversBefore are those before it.
+	WaiversBefore []Waiver `json:"waiversBefore"`
+	// LabelsBefore are the labels of the Cluster documents before the change, by name.
+	LabelsBefore map[string]map[string]string `json:"labelsBefore,omitempty"`
 }
 
 // Gate is a gate and where it stands.

@@ -31,11 +31,10 @@ func decides(rule string) bool {
 func (m *maker) decide(ctx context.Context) {
 	found := m.found()
 	docs := &m.parts[0].Documents
-	waivers, labels := waiver.About(waiversOf(docs.Waivers), func(id string) bool { return !waiver.Isolation(id) }), m.clusterLabels()
 	gates, weakened := gate.Merge(gatesOf(docs.Before), gatesOf(docs.After))
-	results := gate.Check(ctx, m.value(waiver.Apply(found, waivers, labels, m.opts.Now)), gates)
+	results := gate.Check(ctx, m.value(m.accept(found)), gates)
 	found = append(append(found, gate.Findings(results)...), weakened...)
-	m.Findings = waiver.Apply(found, waivers, labels, m.opts.Now)
+	m.Findings = m.accept(found)
 	m.order()
 	if m.Findings == nil {
 		m.Findings = []finding.Finding{}
@@ -46,6 +45,17 @@ func (m *maker) decide(ctx context.Context) {
 		m.Findings[i].Message = alone(&m.Findings[i])
 	}
 	m.rules(results)
+}
+
+// accept marks what waivers cover: those that were there before the change and are there after it, as no change accepts what it brings itself.
+func (m *maker) accept(found []finding.Finding) []finding.Finding {
+	docs := &m.parts[0].Documents
+	after := waiver.Revision{Waivers: waiversOf(docs.Waivers), ClusterLabels: m.clusterLabels()}
+	before := waiver.Revision{Waivers: waiversOf(docs.WaiversBefore), ClusterLabels: docs.LabelsBefore}
+	if m.opts.WaiversOfHead {
+		before = after
+	}
+	return waiver.Review(found, before, after, m.opts.Now)
 }
 
 // alone is the message of a finding that stands by itself: it names the object.
@@ -88,12 +98,13 @@ func gatesOf(list []part.Gate) (out []v1alpha1.Gate) {
 	return out
 }
 
+// waiversOf are the waivers, as far as they are not about isolation, which impact does not judge.
 func waiversOf(list []part.Waiver) (out []v1alpha1.Waiver) {
 	for _, k := range list {
 		k.Place = v1alpha1.Place{File: k.File, Line: k.Line}
 		out = append(out, k.Waiver)
 	}
-	return out
+	return waiver.About(out, func(id string) bool { return !waiver.Isolation(id) })
 }
 
 func (m *maker) clusterLabels() map[string]map[string]string {

@@ -262,6 +262,8 @@ type Note struct {
 type Options struct {
 	// Now decides which waivers have expired.
 	Now time.Time
+	// WaiversOfHead lets waivers count that come with the change; without, those do that are in both revisions.
+	WaiversOfHead bool
 	// Labels are what the author says of the change, for gates.
 	Labels []string
 	// Only cuts the review down to one concern: "platform", "tenant/NAME" or "cluster"; "" for all. The parts must have

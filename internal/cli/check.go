@@ -125,6 +125,14 @@ const (
 	waiversOfHead = "head"
 )
 
+// checkWaivers refuses what --waivers does not take.
+func checkWaivers(of string) error {
+	if of != waiversOfBase && of != waiversOfHead {
+		return usage("unknown --waivers "+term.Quote(of), "use base or head")
+	}
+	return nil
+}
+
 // checkFlags is what the flags of a check say, checked.
 type checkFlags struct {
 	now     time.Time
@@ -135,8 +143,8 @@ func (o *checkOptions) flags() (out checkFlags, err error) {
 	if !slices.Contains(failLevels(), o.failOn) {
 		return out, usage("unknown --fail-on "+term.Quote(o.failOn), "use critical, high, medium, low or none")
 	}
-	if o.waivers != waiversOfBase && o.waivers != waiversOfHead {
-		return out, usage("unknown --waivers "+term.Quote(o.waivers), "use base or head")
+	if err := checkWaivers(o.waivers); err != nil {
+		return out, err
 	}
 	for _, id := range o.rules {
 		if !slices.Contains(ruleIDs(), id) && !strings.HasPrefix(id, v1alpha1.RulePrefix) {

@@ -37,6 +37,7 @@ type reviewOptions struct {
 	only    string
 	labels  []string
 	failOn  string
+	waivers string
 	now     string
 	reports []string // FORMAT=FILE
 	format  string
@@ -50,9 +51,11 @@ func (o *reviewOptions) bindReview(c *cobra.Command) {
 	f.StringVar(&o.only, "only", "", "show the share of one `CONCERN`: platform, cluster or tenant/NAME; gates judge the whole change all the same")
 	f.StringArrayVar(&o.labels, "label", nil, "a `LABEL` of the pull request, which gates read as impact.labels; repeatable")
 	f.StringVar(&o.failOn, "fail-on", "error", "which failed gates give exit code 1: error, warn or never")
+	f.StringVar(&o.waivers, "waivers", waiversOfBase, "waivers count that are in both revisions, base, or all that are after the change, head")
 	f.StringVar(&o.now, "now", "", "the `DATE` by which waivers expire, YYYY-MM-DD (default: today, UTC)")
 	f.StringArrayVar(&o.reports, "report", nil, "write the same answer to a file as well, `FORMAT=FILE`; repeatable")
 	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions([]string{"error", "warn", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("waivers", cobra.FixedCompletions([]string{waiversOfBase, waiversOfHead}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func newImpactCmd(s *streams) *cobra.Command {
@@ -68,7 +71,8 @@ from the one commit to the other. --base and --head say the same, for scripts.
 
 A change is no error. The exit code is 1 when a gate fails, or a waiver that is needed has expired:
 errors only, or warnings too with --fail-on warn. A change cannot switch off the gate that it must
-pass: gates hold as the base says.`,
+pass: gates hold as the base says. Nor does it accept what it brings itself: a waiver counts that is in
+both revisions; --waivers head lets those of the change count.`,
 		Example: `  bulkhead impact                            # this branch, as it is on disk
   bulkhead impact HEAD~1 HEAD                # the last commit
   bulkhead impact origin/main --stat         # the table alone
@@ -152,7 +156,7 @@ func runImpact(ctx context.Context, o *impactOptions, s *streams) error {
 
 // tell writes the review of parts in all forms that the flags ask for. The error is its verdict, too.
 func (o *reviewOptions) tell(ctx context.Context, s *streams, parts []*part.Part, out output) error {
-	r := review.Of(ctx, parts, review.Options{Now: out.now, Labels: o.labels, Only: o.only})
+	r := review.Of(ctx, parts, review.Options{Now: out.now, Labels: o.labels, Only: o.only, WaiversOfHead: o.waivers == waiversOfHead})
 	if len(o.explain) > 0 {
 		return s.explain(r, o.explain, o.format)
 	}
@@ -183,6 +187,9 @@ func (o *reviewOptions) output() (out output, err error) {
 	}
 	if !slices.Contains([]string{"error", "warn", "never"}, o.failOn) {
 		return out, usage("unknown --fail-on "+term.Quote(o.failOn), "use error, warn or never")
+	}
+	if err := checkWaivers(o.waivers); err != nil {
+		return out, err
 	}
 	if out.reports, err = reportFiles(o.reports, impactFormats()); err != nil {
 		return out, err

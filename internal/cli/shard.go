@@ -43,7 +43,7 @@ func (o *impactOptions) share() (render.Shard, error) {
 // forMerge refuses the flags that say something about the review, which the parts together give.
 func forMerge(c *cobra.Command) error {
 	var given []string
-	for _, name := range []string{"report", "only", "explain", "fail-on", "stat", "label", "now", "strict", "output"} {
+	for _, name := range []string{"report", "only", "explain", "fail-on", "stat", "label", "waivers", "now", "strict", "output"} {
 		if c.Flags().Changed(name) {
 			given = append(given, "--"+name)
 		}

@@ -36,8 +36,9 @@ func Explain(w io.Writer, e *review.Explanation, o Options) error {
 			p.wrapped("          ", "", "hint: "+k.Hint)
 		}
 		if k.Waived != nil {
-			p.wrapped("          ", "", waiver(k.Waived))
+			p.wrapped("          ", "", waived(k.Waived))
 		}
+		p.pending(k)
 	}
 	p.whole(e)
 	return p.Flush()

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
+	"github.com/bulkhead-dev/bulkhead/finding/waiver"
 	"github.com/bulkhead-dev/bulkhead/impact/review"
 	"github.com/bulkhead-dev/bulkhead/phrase"
 	"github.com/bulkhead-dev/bulkhead/report/term"
@@ -165,7 +166,7 @@ func (p *printer) gates() {
 			p.wrapped("          ", "", e)
 		}
 		if g.Waived != nil {
-			p.wrapped("          ", "", waiver(g.Waived))
+			p.wrapped("          ", "", waived(g.Waived))
 		}
 	}
 	if shown && passed > 0 {
@@ -173,7 +174,7 @@ func (p *printer) gates() {
 	}
 }
 
-func waiver(w *finding.Waived) string {
+func waived(w *finding.Waived) string {
 	return "waived until " + w.Expires + " by " + w.Approver + ": " + w.Reason + " (" + w.File + ")"
 }
 
@@ -182,16 +183,16 @@ const mostRisks = 12
 
 // risks writes findings that want a look, the worst first. Gates have a part of their own.
 func (p *printer) risks() {
-	shown, left, notes, waived := 0, 0, 0, 0
+	shown, left, notes, accepted := 0, 0, 0, 0
 	hints := map[string]bool{}
 	for _, f := range p.folded() {
 		switch {
 		case strings.HasPrefix(f.Rule, "gate/"), f.Rule == review.NewFailure && f.Open():
 			continue // they have a part of their own
 		case !f.Open():
-			waived++
+			accepted++
 			continue
-		case f.Severity == finding.Note:
+		case f.Severity == finding.Note && f.Rule != waiver.Pending: // of that one the author waits to be told
 			notes++
 			continue
 		case shown == mostRisks:
@@ -208,7 +209,7 @@ func (p *printer) risks() {
 	for _, c := range []struct {
 		n    int
 		what string
-	}{{left, "more of them"}, {notes, phrase.Verb(notes, "note", "notes")}, {waived, "waived"}} {
+	}{{left, "more of them"}, {notes, phrase.Verb(notes, "note", "notes")}, {accepted, "waived"}} {
 		if c.n > 0 {
 			more = append(more, fmt.Sprintf("%d %s", c.n, c.what))
 		}
@@ -235,6 +236,13 @@ func (p *printer) folded() []*finding.Finding {
 	return out
 }
 
+// pending names the waiver that would accept a finding, had it not come with the change.
+func (p *printer) pending(f *finding.Finding) {
+	if w := f.Pending; w != nil {
+		p.wrapped("          ", "", "open in this review: waiver "+w.Name+" comes with the change ("+w.File+")")
+	}
+}
+
 func (p *printer) risk(f *finding.Finding, hints map[string]bool) {
 	where := "of the fleet"
 	if len(f.Clusters) > 0 {
@@ -242,6 +250,7 @@ func (p *printer) risk(f *finding.Finding, hints map[string]bool) {
 	}
 	p.printf("  %s %s  %s\n", p.Look(lookOf(f.Severity, ""), fmt.Sprintf("%-7s", f.Severity)), p.Look(term.Bold, term.Safe(f.Rule)), where)
 	p.wrapped("          ", "", f.Message)
+	p.pending(f)
 	if f.Hint != "" && !hints[f.Rule+f.Hint] {
 		hints[f.Rule+f.Hint] = true
 		p.wrapped("          ", "", "hint: "+f.Hint)
