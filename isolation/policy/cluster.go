@@ -18,6 +18,7 @@ import (
 
 	"github.com/bulkhead-dev/bulkhead/isolation/estate"
 	"github.com/bulkhead-dev/bulkhead/object"
+	"github.com/bulkhead-dev/bulkhead/phrase"
 )
 
 // Cluster is what one cluster asks of what is brought to it. It may be used by many goroutines.
@@ -55,6 +56,7 @@ type broken struct {
 	object  *estate.Object
 	field   string
 	message string
+	hint    string // "" for that of the rule
 	// idle is true when it has no fault, and guards nothing all the same.
 	idle bool
 }
@@ -70,8 +72,9 @@ func On(c *estate.Cluster, compiler *Compiler) *Cluster {
 	out := &Cluster{Cluster: c, definitions: definitionsOf(c), kindCache: map[schema.GroupVersionKind]*kinds{}, memo: &compiler.memo}
 	out.namespaces, out.spaces = namespacesOf(c)
 	out.matcher = generic.NewPolicyMatcher(matching.NewMatcher(out.namespaces, nil))
+	policies, bindings := out.served()
 	byName := map[string]*hook{}
-	for _, o := range c.Kind(group, "ValidatingAdmissionPolicy") {
+	for _, o := range policies {
 		if byName[o.ID.Name] != nil {
 			continue // of two that bring one, either wins
 		}
@@ -90,12 +93,44 @@ func On(c *estate.Cluster, compiler *Compiler) *Cluster {
 		}
 		out.hooks = append(out.hooks, h)
 	}
-	for _, o := range c.Kind(group, "ValidatingAdmissionPolicyBinding") {
+	for _, o := range bindings {
 		out.bind(o, byName)
 	}
 	out.idle(byName)
 	slices.SortFunc(out.hooks, func(a, b *hook) int { return cmp.Compare(a.object.ID.Name, b.object.ID.Name) })
 	return out
+}
+
+// firstServed is the minor version of Kubernetes from which on the API server knows the kinds in version v1.
+//
+// Source: Kubernetes, the deprecation guide and the feature gate ValidatingAdmissionPolicy: v1 from 1.30 on; the beta before it is off unless switched on.
+const firstServed = 30
+
+// served are the policies and bindings of versions that the API server knows. Of the others it says why, once for all of them: they have one cure.
+func (c *Cluster) served() (policies, bindings []*estate.Object) {
+	policies, bindings = c.Kind(group, "ValidatingAdmissionPolicy"), c.Kind(group, "ValidatingAdmissionPolicyBinding")
+	if c.Minor == 0 || c.Minor >= firstServed {
+		return policies, bindings
+	}
+	stable := func(o *estate.Object) bool { return o.Version == "v1" }
+	n := [2]int{}
+	var first *estate.Object
+	for i, list := range [][]*estate.Object{policies, bindings} {
+		for _, o := range list {
+			if stable(o) {
+				n[i]++
+				first = cmp.Or(first, o)
+			}
+		}
+	}
+	if first != nil {
+		c.broken = append(c.broken, broken{
+			object: first, hint: fmt.Sprintf("upgrade the cluster to 1.%d or later, or take them out: for guards, spec.guards of the Fleet document is Off, and bulkhead generate", firstServed),
+			message: fmt.Sprintf("Kubernetes 1.%d does not know the kind, which is there from 1.%d on: the API server refuses all that are brought to the cluster, %s and %s, and their appliers stall",
+				c.Minor, firstServed, phrase.Count(n[0], "policy"), phrase.Count(n[1], "binding")),
+		})
+	}
+	return slices.DeleteFunc(slices.Clone(policies), stable), slices.DeleteFunc(slices.Clone(bindings), stable)
 }
 
 // idle notes the policies that work and that no binding names.

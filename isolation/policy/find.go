@@ -155,7 +155,7 @@ func (f *finder) cluster(e *estate.Estate, c *estate.Cluster, before *estate.Est
 	on := On(c, f.compiler)
 	if f.in.rules(Broken) {
 		for _, b := range on.broken {
-			found := rule.Found{Rule: Broken, Object: b.object, Field: b.field, Message: "the " + b.object.ID.Kind + " does not work: " + b.message}
+			found := rule.Found{Rule: Broken, Object: b.object, Field: b.field, Hint: b.hint, Message: "the " + b.object.ID.Kind + " does not work: " + b.message}
 			if b.idle {
 				found.Level, found.Hint = finding.Info, "bring a binding, or take the policy out"
 				found.Message = "the " + b.object.ID.Kind + " guards nothing: " + b.message
