@@ -78,11 +78,11 @@ type Applier struct {
 func (a *Applier) FluxGroup() string {
 	switch a.Kind {
 	case KustomizationKind:
-		return "kustomize.toolkit.fluxcd.io"
+		return KustomizeGroup
 	case HelmReleaseKind:
-		return "helm.toolkit.fluxcd.io"
+		return HelmGroup
 	case ResourceSetKind:
-		return "fluxcd.controlplane.io"
+		return OperatorGroup
 	}
 	return ""
 }

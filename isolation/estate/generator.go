@@ -8,16 +8,14 @@ import (
 )
 
 const (
-	generatorGroup = "source.extensions.fluxcd.io"
-	generatorKind  = "ArtifactGenerator"
-	sourceGroup    = "source.toolkit.fluxcd.io"
-	artifactKind   = "ExternalArtifact"
+	generatorKind = "ArtifactGenerator"
+	artifactKind  = "ExternalArtifact"
 )
 
 // Generator reports whether an object is an ArtifactGenerator, which makes artifacts of other sources.
 //
 // Source: source-watcher v2, source.extensions.fluxcd.io/v1beta1.
-func (o *Object) Generator() bool { return o.Is(generatorGroup, generatorKind) }
+func (o *Object) Generator() bool { return o.Is(GeneratorGroup, generatorKind) }
 
 // Makes reports whether a generator makes an artifact of that name; of a name with a capture, whether it begins so.
 func (o *Object) Makes(name string) bool {
@@ -35,7 +33,7 @@ func (o *Object) Reads() (out []object.ID) {
 		if ns == "" {
 			ns = o.ID.Namespace
 		}
-		out = append(out, object.ID{Group: sourceGroup, Kind: Text(s, "kind"), Namespace: ns, Name: Text(s, "name")})
+		out = append(out, object.ID{Group: SourceGroup, Kind: Text(s, "kind"), Namespace: ns, Name: Text(s, "name")})
 	}
 	return out
 }
@@ -51,7 +49,7 @@ func (c *Cluster) madeOf(artifact object.ID, seen map[object.ID]bool) (out []*Ob
 		return nil
 	}
 	seen[artifact] = true
-	for _, g := range c.Kind(generatorGroup, generatorKind) {
+	for _, g := range c.Kind(GeneratorGroup, generatorKind) {
 		if g.ID.Namespace != artifact.Namespace || !g.Makes(artifact.Name) {
 			continue
 		}

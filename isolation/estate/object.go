@@ -119,7 +119,18 @@ func (o *Object) Guard() bool {
 	return slices.Contains(GuardKinds, name)
 }
 
+// API groups of Flux and of Flux Operator.
+const (
+	KustomizeGroup    = "kustomize.toolkit.fluxcd.io"
+	HelmGroup         = "helm.toolkit.fluxcd.io"
+	SourceGroup       = "source.toolkit.fluxcd.io"
+	NotificationGroup = "notification.toolkit.fluxcd.io"
+	ImageGroup        = "image.toolkit.fluxcd.io"
+	GeneratorGroup    = "source.extensions.fluxcd.io"
+	OperatorGroup     = "fluxcd.controlplane.io"
+)
+
 // FluxGroup reports whether a group is one of Flux's or of Flux Operator.
 func FluxGroup(group string) bool {
-	return strings.HasSuffix(group, ".toolkit.fluxcd.io") || group == "fluxcd.controlplane.io"
+	return strings.HasSuffix(group, ".toolkit.fluxcd.io") || group == OperatorGroup
 }

@@ -11,13 +11,6 @@ import (
 	"github.com/bulkhead-dev/bulkhead/isolation/permission"
 )
 
-const (
-	kustomizeGroup = "kustomize.toolkit.fluxcd.io"
-	helmGroup      = "helm.toolkit.fluxcd.io"
-	sourceGroup    = "source.toolkit.fluxcd.io"
-	operatorGroup  = "fluxcd.controlplane.io"
-)
-
 // resource is a kind as RBAC names it.
 type resource struct{ group, name string }
 
@@ -81,7 +74,7 @@ func opens(g *permission.Grant) bool {
 		return false // those two are entered by get, too
 	}
 	return slices.ContainsFunc(g.Rule.APIGroups, func(group string) bool {
-		return slices.Contains([]string{"*", "", "apps", "batch", rbacv1.GroupName, kustomizeGroup, helmGroup, sourceGroup, operatorGroup}, group)
+		return slices.Contains([]string{"*", "", "apps", "batch", rbacv1.GroupName, estate.KustomizeGroup, estate.HelmGroup, estate.SourceGroup, estate.OperatorGroup}, group)
 	})
 }
 
@@ -190,9 +183,9 @@ func (w *walk) applies(g *permission.Grant, ns string, steps []finding.Step) {
 		controller string
 		minor      int // version 1.MINOR that knows kubeConfig.configMapRef; 0 for none
 	}{
-		{resource{kustomizeGroup, "kustomizations"}, estate.KustomizeController, 7},
-		{resource{helmGroup, "helmreleases"}, estate.HelmController, 4},
-		{resource{operatorGroup, "resourcesets"}, estate.FluxOperator, 0},
+		{resource{estate.KustomizeGroup, "kustomizations"}, estate.KustomizeController, 7},
+		{resource{estate.HelmGroup, "helmreleases"}, estate.HelmController, 4},
+		{resource{estate.OperatorGroup, "resourcesets"}, estate.FluxOperator, 0},
 	} {
 		if !can(g, ns, kind.resource, "", "create", "update", "patch") || !w.runsHere(kind.controller) {
 			continue
@@ -216,14 +209,14 @@ func (w *walk) applies(g *permission.Grant, ns string, steps []finding.Step) {
 
 // runsHere says whether a controller may be on the cluster: Flux Operator is there only when Git shows it.
 func (w *walk) runsHere(controller string) bool {
-	return controller != estate.FluxOperator || w.c.Controller(controller) != nil || len(w.c.Kind(operatorGroup, "FluxInstance")) > 0
+	return controller != estate.FluxOperator || w.c.Controller(controller) != nil || len(w.c.Kind(estate.OperatorGroup, "FluxInstance")) > 0
 }
 
 // feeds are the ways through sources: who writes one decides what its appliers apply.
 func (w *walk) feeds(g *permission.Grant, ns string, steps []finding.Step) {
 	for _, source := range sources {
-		status := can(g, ns, resource{sourceGroup, source}, "status", "update", "patch")
-		if !status && !can(g, ns, resource{sourceGroup, source}, "", "update", "patch") {
+		status := can(g, ns, resource{estate.SourceGroup, source}, "status", "update", "patch")
+		if !status && !can(g, ns, resource{estate.SourceGroup, source}, "", "update", "patch") {
 			continue
 		}
 		for _, a := range w.c.Homed {

@@ -154,7 +154,7 @@ func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 	r := x.Reach(p)
 	may := func(resource, ns, name string) []finding.Step {
 		for _, verb := range []string{"patch", "update"} {
-			if g, steps := r.Right(permission.Request{Verb: verb, Group: "source.toolkit.fluxcd.io", Resource: resource, Subresource: "status", Namespace: ns, Name: name}); g != nil && !everything(&g.Rule) {
+			if g, steps := r.Right(permission.Request{Verb: verb, Group: estate.SourceGroup, Resource: resource, Subresource: "status", Namespace: ns, Name: name}); g != nil && !everything(&g.Rule) {
 				return steps
 			}
 		}
@@ -170,7 +170,7 @@ func forgedStatus(x *Context, p *estate.Compartment) (out []Found) {
 			told[a.Source.Namespace] = true
 			out = append(out, Found{
 				Message: fmt.Sprintf("tenant %s may write the status of %s %s/%s, from which %s applies", p.Tenant.Name, a.Source.Kind, a.Source.Namespace, a.Source.Name, a),
-				ID:      &object.ID{Group: "source.toolkit.fluxcd.io", Kind: a.Source.Kind, Namespace: a.Source.Namespace, Name: a.Source.Name}, Field: "status", Steps: steps,
+				ID:      &object.ID{Group: estate.SourceGroup, Kind: a.Source.Kind, Namespace: a.Source.Namespace, Name: a.Source.Name}, Field: "status", Steps: steps,
 			})
 		}
 	}

@@ -66,7 +66,7 @@ func release(version string) (out []int) {
 // advised looks at the versions of a cluster's controllers.
 func advised(_ *Context, c *estate.Cluster) (out []Found) {
 	for _, k := range c.Controllers {
-		if k.Object.Is("fluxcd.controlplane.io", "FluxInstance") {
+		if k.Object.Is(estate.OperatorGroup, "FluxInstance") {
 			continue // it names Flux's version, and its operator that of each controller
 		}
 		version, known := k.Release()

@@ -59,11 +59,11 @@ type pushed struct {
 
 // pushTarget resolves an automation; nil for other objects.
 func pushTarget(o *estate.Object) *pushed {
-	if !o.Is("image.toolkit.fluxcd.io", "ImageUpdateAutomation") {
+	if !o.Is(estate.ImageGroup, "ImageUpdateAutomation") {
 		return nil
 	}
 	p := &pushed{source: object.ID{
-		Group: "source.toolkit.fluxcd.io", Kind: "GitRepository",
+		Group: estate.SourceGroup, Kind: "GitRepository",
 		Namespace: cmp.Or(o.Text("spec", "sourceRef", "namespace"), o.ID.Namespace), Name: o.Text("spec", "sourceRef", "name"),
 	}}
 	p.objects = o.Cluster.Get(p.source)
@@ -97,7 +97,7 @@ func pushesToHub(x *Context, o *estate.Object) []Found {
 			return one(Found{Message: fmt.Sprintf("%s pushes to %s, which is the hub", name, p.repository), Field: "spec.sourceRef", Tenant: owner})
 		}
 		key := source.Text("spec", "secretRef", "name")
-		for _, other := range o.Cluster.Kind("source.toolkit.fluxcd.io", "GitRepository") {
+		for _, other := range o.Cluster.Kind(estate.SourceGroup, "GitRepository") {
 			if key != "" && other.ID.Namespace == source.ID.Namespace && other.Text("spec", "secretRef", "name") == key && slices.Contains(x.Hub, repositoryOf(other.Text("spec", "url"))) {
 				return one(Found{Message: fmt.Sprintf("%s pushes by the credentials in Secret %s, which open the hub, too", name, key), Field: "spec.sourceRef", Tenant: owner})
 			}
@@ -118,7 +118,7 @@ func followed(x *Context) map[string]*estate.Applier {
 				if a.Source.Kind != "GitRepository" || a.Source.Repository == "" {
 					continue
 				}
-				for _, source := range a.Home.Get(object.ID{Group: "source.toolkit.fluxcd.io", Kind: "GitRepository", Namespace: a.Source.Namespace, Name: a.Source.Name}) {
+				for _, source := range a.Home.Get(object.ID{Group: estate.SourceGroup, Kind: "GitRepository", Namespace: a.Source.Namespace, Name: a.Source.Name}) {
 					ref := func(field string) string { return source.Text("spec", "ref", field) }
 					if branch := ref("branch"); branch != "" && ref("tag")+ref("semver")+ref("commit")+ref("name") == "" {
 						key := a.Source.Repository + " " + branch

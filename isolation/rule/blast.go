@@ -46,32 +46,24 @@ func blastRules() []Rule {
 	}...)
 }
 
-// noWaves looks at what the entry points of production follow.
-func noWaves(x *Context) []Found {
-	refs := map[string]bool{}
-	var names []string
-	var first *estate.Object
+// noWaves looks at what the entry points of production follow. It is told of each of the clusters, in the same words.
+func noWaves(x *Context) (out []Found) {
+	all := ""
 	for _, c := range x.Clusters {
 		if !c.Production || !c.Entered {
 			continue
 		}
 		ref, o := entryRef(c)
-		if ref == "" {
+		if ref == "" || all != "" && ref != all {
 			return nil
 		}
-		names = append(names, c.Name)
-		refs[ref] = true
-		if first == nil {
-			first = o
-		}
+		all = ref
+		out = append(out, Found{Message: "all production clusters follow " + ref, Object: o, Field: "spec.ref"})
 	}
-	if len(names) < 2 || len(refs) > 1 {
+	if len(out) < 2 {
 		return nil
 	}
-	for ref := range refs {
-		return one(Found{Message: fmt.Sprintf("all %s of production follow %s: %s", phrase.Count(len(names), "cluster"), ref, phrase.List(names, 4)), Object: first, Field: "spec.ref"})
-	}
-	return nil
+	return out
 }
 
 // entryRef is what a cluster starts from, and the object that says so; "" when Git does not say.
@@ -81,12 +73,12 @@ func entryRef(c *estate.Cluster) (string, *estate.Object) {
 			continue
 		}
 		for _, kind := range []string{"GitRepository", "OCIRepository"} {
-			for _, o := range c.Get(object.ID{Group: "source.toolkit.fluxcd.io", Kind: kind, Namespace: a.Source.Namespace, Name: a.Source.Name}) {
+			for _, o := range c.Get(object.ID{Group: estate.SourceGroup, Kind: kind, Namespace: a.Source.Namespace, Name: a.Source.Name}) {
 				return refText(o.Text("spec", "url"), func(field string) string { return o.Text("spec", "ref", field) }), o
 			}
 		}
 	}
-	for _, o := range c.Kind("fluxcd.controlplane.io", "FluxInstance") {
+	for _, o := range c.Kind(estate.OperatorGroup, "FluxInstance") {
 		if url := o.Text("spec", "sync", "url"); url != "" {
 			return url + " at " + o.Text("spec", "sync", "ref"), o
 		}
@@ -137,11 +129,11 @@ func floats(x *Context, o *estate.Object) []Found {
 		return nil
 	}
 	switch {
-	case o.Is("source.toolkit.fluxcd.io", "OCIRepository"):
+	case o.Is(estate.SourceGroup, "OCIRepository"):
 		if !fed(x, o) {
 			return floatingArtifact(o)
 		}
-	case o.Is("source.toolkit.fluxcd.io", "HelmChart"):
+	case o.Is(estate.SourceGroup, "HelmChart"):
 		if !fed(x, o) {
 			return chartFloats(o)
 		}
@@ -190,22 +182,4 @@ func chartFloats(o *estate.Object) []Found {
 		version = "*"
 	}
 	return one(Found{Message: fmt.Sprintf("%s follows every version of chart %s in %q", o.ID, phrase.Clip(o.Text("spec", "chart"), 100), phrase.Clip(version, 60)), Field: "spec.version"})
-}
-
-// versionFloats says whether a version of a chart is a range.
-//
-// Source: Masterminds/semver v3, constraints: what has all three numbers, and no operator, is one version.
-func versionFloats(version string) bool {
-	if strings.Contains(version, "$") {
-		return false
-	}
-	v, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(version), "="), "v"), "+")
-	core, _, _ := strings.Cut(v, "-")
-	parts := strings.Split(core, ".")
-	if len(parts) != 3 {
-		return true
-	}
-	return slices.ContainsFunc(parts, func(p string) bool {
-		return p == "" || strings.Trim(p, "0123456789") != ""
-	}) || strings.Contains(v, " ") || strings.Contains(v, "||")
 }

@@ -99,11 +99,11 @@ func weaker(was, now *estate.Object) (out []string) {
 		if closes(was) && !closes(now) {
 			out = append(out, "closes its namespace no longer")
 		}
-	case now.ID.Group == "source.toolkit.fluxcd.io":
+	case now.ID.Group == estate.SourceGroup:
 		if was.At("spec", "verify") != nil && now.At("spec", "verify") == nil {
 			out = append(out, "verifies nothing, and did")
 		}
-	case now.Is("kustomize.toolkit.fluxcd.io", estate.KustomizationKind), now.Is("helm.toolkit.fluxcd.io", estate.HelmReleaseKind):
+	case now.Is(estate.KustomizeGroup, estate.KustomizationKind), now.Is(estate.HelmGroup, estate.HelmReleaseKind):
 		if old, v := text("spec", "serviceAccountName"); old != "" && v == "" {
 			out = append(out, fmt.Sprintf("names no account, and named %s", old))
 		}

@@ -105,7 +105,7 @@ func whose(t *estate.Tenant) string {
 
 // unreviewed finds what puts files into a source that its commits do not show.
 func unreviewed(_ *Context, o *estate.Object) []Found {
-	if !o.Is(sourceGroup, "GitRepository") {
+	if !o.Is(estate.SourceGroup, "GitRepository") {
 		return nil
 	}
 	if on, _ := o.At("spec", "recurseSubmodules").(bool); !on {

@@ -122,7 +122,7 @@ func sourceMissing(x *Context, a *estate.Applier) []Found {
 	if s.Kind == "ExternalArtifact" {
 		return gated(a)
 	}
-	id := object.ID{Group: "source.toolkit.fluxcd.io", Kind: s.Kind, Namespace: s.Namespace, Name: s.Name}
+	id := object.ID{Group: estate.SourceGroup, Kind: s.Kind, Namespace: s.Namespace, Name: s.Name}
 	if len(a.Home.Get(id)) > 0 {
 		return nil
 	}

@@ -42,12 +42,12 @@ func syncs(c *estate.Cluster, paths []string) (out []Found) {
 	say := func(o *estate.Object, p, field string) {
 		out = append(out, Found{Message: fmt.Sprintf("Flux on cluster %s starts at %s, and the cluster is declared at %s", c.Name, p, phrase.List(paths, 3)), Object: o, Cluster: c, Field: field})
 	}
-	for _, o := range c.Kind("fluxcd.controlplane.io", "FluxInstance") {
+	for _, o := range c.Kind(estate.OperatorGroup, "FluxInstance") {
 		if p := o.Text("spec", "sync", "path"); p != "" && !wanted(clean(p)) && sameSource(o.Text("spec", "sync", "url"), c) {
 			say(o, clean(p), "spec.sync.path")
 		}
 	}
-	for _, o := range c.Kind("kustomize.toolkit.fluxcd.io", estate.KustomizationKind) {
+	for _, o := range c.Kind(estate.KustomizeGroup, estate.KustomizationKind) {
 		if o.ID.Name != c.FluxNamespace || o.ID.Namespace != c.FluxNamespace || o.Text("spec", "sourceRef", "name") != c.FluxNamespace {
 			continue
 		}

@@ -27,13 +27,13 @@ type kindOf struct{ group, version, kind string }
 
 // checkedTypes are those of the kinds that are checked.
 var checkedTypes = map[kindOf]func() any{ //nolint:gochecknoglobals // a constant table
-	{"kustomize.toolkit.fluxcd.io", "v1", "Kustomization"}:              func() any { return &kustomizev1.Kustomization{} },
-	{"helm.toolkit.fluxcd.io", "v2", "HelmRelease"}:                     func() any { return &helmv2.HelmRelease{} },
-	{"source.toolkit.fluxcd.io", "v1", "GitRepository"}:                 func() any { return &sourcev1.GitRepository{} },
-	{"source.toolkit.fluxcd.io", "v1", "OCIRepository"}:                 func() any { return &sourcev1.OCIRepository{} },
-	{"source.toolkit.fluxcd.io", "v1", "HelmRepository"}:                func() any { return &sourcev1.HelmRepository{} },
-	{"source.toolkit.fluxcd.io", "v1", "HelmChart"}:                     func() any { return &sourcev1.HelmChart{} },
-	{"source.toolkit.fluxcd.io", "v1", "Bucket"}:                        func() any { return &sourcev1.Bucket{} },
+	{estate.KustomizeGroup, "v1", "Kustomization"}:                      func() any { return &kustomizev1.Kustomization{} },
+	{estate.HelmGroup, "v2", "HelmRelease"}:                             func() any { return &helmv2.HelmRelease{} },
+	{estate.SourceGroup, "v1", "GitRepository"}:                         func() any { return &sourcev1.GitRepository{} },
+	{estate.SourceGroup, "v1", "OCIRepository"}:                         func() any { return &sourcev1.OCIRepository{} },
+	{estate.SourceGroup, "v1", "HelmRepository"}:                        func() any { return &sourcev1.HelmRepository{} },
+	{estate.SourceGroup, "v1", "HelmChart"}:                             func() any { return &sourcev1.HelmChart{} },
+	{estate.SourceGroup, "v1", "Bucket"}:                                func() any { return &sourcev1.Bucket{} },
 	{"", "v1", "Namespace"}:                                             func() any { return &corev1.Namespace{} },
 	{"", "v1", "ConfigMap"}:                                             func() any { return &corev1.ConfigMap{} },
 	{"", "v1", "Secret"}:                                                func() any { return &corev1.Secret{} },

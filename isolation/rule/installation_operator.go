@@ -48,7 +48,7 @@ func operatorOpen(x *Context, c *estate.Cluster) (out []Found) {
 	if len(served(c)) == 0 {
 		return nil
 	}
-	for _, o := range c.Kind("fluxcd.controlplane.io", "FluxInstance") {
+	for _, o := range c.Kind(estate.OperatorGroup, "FluxInstance") {
 		if o.Tenant != nil {
 			continue
 		}
@@ -59,7 +59,7 @@ func operatorOpen(x *Context, c *estate.Cluster) (out []Found) {
 	level := finding.Medium
 	for _, p := range c.Compartments {
 		for _, kind := range []string{"resourcesets", "resourcesetinputproviders"} {
-			if reachesAnywhere(x, p, toDo("create", "fluxcd.controlplane.io", kind)) {
+			if reachesAnywhere(x, p, toDo("create", estate.OperatorGroup, kind)) {
 				level = finding.Critical
 			}
 		}
@@ -71,7 +71,7 @@ func operatorOpen(x *Context, c *estate.Cluster) (out []Found) {
 	}
 	k := c.Controller(estate.FluxOperator)
 	if k == nil {
-		if len(c.Kind("fluxcd.controlplane.io", "FluxInstance")) > 0 && level == finding.Critical {
+		if len(c.Kind(estate.OperatorGroup, "FluxInstance")) > 0 && level == finding.Critical {
 			out = append(out, notShown(c, estate.FluxOperator)...)
 		}
 		return out

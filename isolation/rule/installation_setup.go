@@ -67,7 +67,7 @@ func openPods(_ *Context, c *estate.Cluster) (out []Found) {
 		default:
 			continue
 		}
-		if k.Object.Is("fluxcd.controlplane.io", "FluxInstance") {
+		if k.Object.Is(estate.OperatorGroup, "FluxInstance") {
 			if on, set := k.Object.At("spec", "cluster", "networkPolicy").(bool); set && !on && !seen[k.Object] && !unreadPolicies(c, k.Account.Namespace) {
 				seen[k.Object] = true
 				out = append(out, Found{Message: fmt.Sprintf("FluxInstance %s makes no NetworkPolicies", k.Object.ID.Name), Object: k.Object, Field: "spec.cluster.networkPolicy"})
@@ -174,7 +174,7 @@ func forgedArtifacts(x *Context, c *estate.Cluster) (out []Found) {
 	}
 	for _, p := range c.Compartments {
 		for _, verb := range []string{"patch", "update"} {
-			what := toDo(verb, "source.toolkit.fluxcd.io", "externalartifacts")
+			what := toDo(verb, estate.SourceGroup, "externalartifacts")
 			what.Subresource = "status"
 			steps, may := mayAnywhere(x, p, what)
 			if !may {

@@ -103,7 +103,7 @@ func environmentBranches(x *Context) (out []Found) {
 			if a.Source.Kind != "GitRepository" || a.Source.Repository == "" {
 				continue
 			}
-			for _, o := range a.Home.Get(object.ID{Group: "source.toolkit.fluxcd.io", Kind: "GitRepository", Namespace: a.Source.Namespace, Name: a.Source.Name}) {
+			for _, o := range a.Home.Get(object.ID{Group: estate.SourceGroup, Kind: "GitRepository", Namespace: a.Source.Namespace, Name: a.Source.Name}) {
 				branch := o.Text("spec", "ref", "branch")
 				if branch == "" || o.Text("spec", "ref", "tag")+o.Text("spec", "ref", "semver")+o.Text("spec", "ref", "commit")+o.Text("spec", "ref", "name") != "" {
 					continue
@@ -139,7 +139,7 @@ func makesPods(o *estate.Object) bool {
 		return o.ID.Kind == "Pod" || o.ID.Kind == "ReplicationController"
 	case "apps", "batch":
 		return o.ID.Kind != "ControllerRevision"
-	case "helm.toolkit.fluxcd.io":
+	case estate.HelmGroup:
 		return true
 	case "serving.knative.dev":
 		return o.ID.Kind == "Service"
@@ -180,7 +180,7 @@ var platformKinds = map[string][]string{ //nolint:gochecknoglobals // a constant
 	"cilium.io":                    {"CiliumClusterwideNetworkPolicy"},
 	"policy.networking.k8s.io":     {},
 	"operators.coreos.com":         {},
-	"fluxcd.controlplane.io":       {"FluxInstance"},
+	estate.OperatorGroup:           {"FluxInstance"},
 	"argoproj.io":                  {"ApplicationSet", "AppProject"},
 	"capsule.clastix.io":           {"Tenant"},
 	"pkg.crossplane.io":            {},
@@ -245,7 +245,7 @@ func chartOf(a *estate.Applier) string {
 		if a.Source.URL != "" {
 			return path.Base(a.Source.URL)
 		}
-		for _, o := range a.Home.Get(object.ID{Group: "source.toolkit.fluxcd.io", Kind: a.Source.Kind, Namespace: a.Source.Namespace, Name: a.Source.Name}) {
+		for _, o := range a.Home.Get(object.ID{Group: estate.SourceGroup, Kind: a.Source.Kind, Namespace: a.Source.Namespace, Name: a.Source.Name}) {
 			return path.Base(o.Text("spec", "url"))
 		}
 		return a.HelmRelease.Spec.ChartRef.Name

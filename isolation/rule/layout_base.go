@@ -106,11 +106,11 @@ func promotes(m *manifest) (out []promoted) {
 	switch {
 	case m.kustomization():
 		return kustomized(m)
-	case m.group() == "helm.toolkit.fluxcd.io" && kind == estate.HelmReleaseKind:
+	case m.group() == estate.HelmGroup && kind == estate.HelmReleaseKind:
 		if text("spec", "chart", "spec", "version") != "" {
 			add(finding.High, "the version of chart "+text("spec", "chart", "spec", "chart"), "version", m.line("spec", "chart", "spec", "version"))
 		}
-	case m.group() == "source.toolkit.fluxcd.io":
+	case m.group() == estate.SourceGroup:
 		for _, field := range []string{"tag", "semver", "digest", "commit"} {
 			if text("spec", "ref", field) != "" {
 				add(finding.High, "the "+field+" of "+kind+" "+name, "ref", m.line("spec", "ref", field))

@@ -76,7 +76,7 @@ func asleep(_ *Context, a *estate.Applier) []Found {
 }
 
 func sourceAsleep(_ *Context, o *estate.Object) []Found {
-	if o.ID.Group != "source.toolkit.fluxcd.io" || o.Held || leaving(o) {
+	if o.ID.Group != estate.SourceGroup || o.Held || leaving(o) {
 		return nil
 	}
 	if suspended, _ := o.At("spec", "suspend").(bool); !suspended {

@@ -12,7 +12,7 @@ import (
 
 // applierResources are the kinds that make a controller write: group and resource.
 func applierResources() [][2]string {
-	return [][2]string{{"kustomize.toolkit.fluxcd.io", "kustomizations"}, {"helm.toolkit.fluxcd.io", "helmreleases"}}
+	return [][2]string{{estate.KustomizeGroup, "kustomizations"}, {estate.HelmGroup, "helmreleases"}}
 }
 
 func toDo(verb, group, resource string) permission.Request {

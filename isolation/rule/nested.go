@@ -115,7 +115,7 @@ func nestedApplier(_ *Context, a *estate.Applier) []Found {
 // nestedOther are appliers that are none of Flux's, or that install Flux.
 func nestedOther(_ *Context, o *estate.Object) []Found {
 	terraform := o.Is("infra.contrib.fluxcd.io", "Terraform")
-	if o.Tenant == nil || !terraform && !o.Is(operatorGroup, "FluxInstance") {
+	if o.Tenant == nil || !terraform && !o.Is(estate.OperatorGroup, "FluxInstance") {
 		return nil
 	}
 	if !terraform {
@@ -135,8 +135,8 @@ func nestedOther(_ *Context, o *estate.Object) []Found {
 
 // nestedKinds are Flux's appliers, and the controllers that run them.
 var nestedKinds = []struct{ group, resource, controller string }{ //nolint:gochecknoglobals // a constant table
-	{kustomizeGroup, "kustomizations", estate.KustomizeController},
-	{helmGroup, "helmreleases", estate.HelmController},
+	{estate.KustomizeGroup, "kustomizations", estate.KustomizeController},
+	{estate.HelmGroup, "helmreleases", estate.HelmController},
 }
 
 // mayNest is what a tenant may make besides what its files make: from a pod, or by its account.
@@ -251,7 +251,7 @@ func held(a *estate.Applier, patch, group, kind string) string {
 	}
 	for _, k := range nestedKinds {
 		name := estate.KustomizationKind
-		if k.group == helmGroup {
+		if k.group == estate.HelmGroup {
 			name = estate.HelmReleaseKind
 		}
 		if kind != "" && !selects(kind, name) || !mayMake(a, k.group, name) {

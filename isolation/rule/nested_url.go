@@ -26,7 +26,7 @@ func urlRule() Rule {
 }
 
 func foreignURL(_ *Context, o *estate.Object) []Found {
-	if o.Tenant == nil || o.ID.Group != sourceGroup {
+	if o.Tenant == nil || o.ID.Group != estate.SourceGroup {
 		return nil
 	}
 	field, address := "spec.url", o.Text("spec", "url")

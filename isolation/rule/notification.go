@@ -49,7 +49,7 @@ func notificationRules() []Rule {
 }
 
 func internalProvider(_ *Context, o *estate.Object) (out []Found) {
-	if o.Tenant == nil || !o.Is(notificationGroup, "Provider") {
+	if o.Tenant == nil || !o.Is(estate.NotificationGroup, "Provider") {
 		return nil
 	}
 	for _, field := range []string{"address", "proxy"} {
@@ -73,7 +73,7 @@ func internalProvider(_ *Context, o *estate.Object) (out []Found) {
 var unsigned = []string{"generic", "quay", "dockerhub", "acr", "cdevents"} //nolint:gochecknoglobals // a constant list
 
 func weakReceiver(_ *Context, o *estate.Object) (out []Found) {
-	if !o.Is(notificationGroup, "Receiver") {
+	if !o.Is(estate.NotificationGroup, "Receiver") {
 		return nil
 	}
 	kind, secret := o.Text("spec", "type"), o.Text("spec", "secretRef", "name")
@@ -83,7 +83,7 @@ func weakReceiver(_ *Context, o *estate.Object) (out []Found) {
 	if kind == "gcr" {
 		out = append(out, anyGoogle(o, secret)...)
 	}
-	for _, other := range o.Cluster.Kind(notificationGroup, "Receiver") {
+	for _, other := range o.Cluster.Kind(estate.NotificationGroup, "Receiver") {
 		if other != o && secret != "" && other.ID.Namespace == o.ID.Namespace && other.Tenant != o.Tenant && other.Text("spec", "secretRef", "name") == secret {
 			return append(out, Found{
 				Message: fmt.Sprintf("Receiver %s/%s shares the token in Secret %s with Receiver %s, which is another's", o.ID.Namespace, o.ID.Name, secret, other.ID.Name),
@@ -114,7 +114,7 @@ func anyGoogle(o *estate.Object, secret string) []Found {
 
 // toldOfOthers looks at Alerts that the platform wrote for a tenant. Those of tenants are held back by references to other namespaces.
 func toldOfOthers(_ *Context, c *estate.Cluster) (out []Found) {
-	for _, o := range c.Kind(notificationGroup, "Alert") {
+	for _, o := range c.Kind(estate.NotificationGroup, "Alert") {
 		audience := listener(c, o)
 		if audience == nil || o.Tenant != nil {
 			continue
@@ -141,7 +141,7 @@ func toldOfOthers(_ *Context, c *estate.Cluster) (out []Found) {
 
 // listener is the tenant that an Alert is for: by the namespace, the label or the name of the Alert or its Provider; nil for the platform.
 func listener(c *estate.Cluster, alert *estate.Object) *estate.Tenant {
-	list := append([]*estate.Object{alert}, c.Get(object.ID{Group: notificationGroup, Kind: "Provider", Namespace: alert.ID.Namespace, Name: alert.Text("spec", "providerRef", "name")})...)
+	list := append([]*estate.Object{alert}, c.Get(object.ID{Group: estate.NotificationGroup, Kind: "Provider", Namespace: alert.ID.Namespace, Name: alert.Text("spec", "providerRef", "name")})...)
 	for _, p := range c.Compartments {
 		if p.Owns(alert.ID.Namespace) {
 			return p.Tenant

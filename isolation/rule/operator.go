@@ -66,7 +66,7 @@ type origin struct{ annotation, kind, namespace, name string }
 func annotated(o *estate.Object) (out []origin) {
 	annotations := o.Annotations()
 	for _, name := range []string{"copyFrom", "convertKubeConfigFrom", "checksumFrom"} {
-		for one := range strings.SplitSeq(annotations[operatorGroup+"/"+name], ",") {
+		for one := range strings.SplitSeq(annotations[estate.OperatorGroup+"/"+name], ",") {
 			parts := strings.Split(strings.TrimSpace(one), "/")
 			switch len(parts) {
 			case 2:
@@ -91,7 +91,7 @@ func copied(_ *Context, o *estate.Object) (out []Found) {
 		if from.namespace == o.ID.Namespace || from.name == "flux-runtime-info" {
 			continue
 		}
-		field := "metadata.annotations[" + operatorGroup + "/" + from.annotation + "]"
+		field := "metadata.annotations[" + estate.OperatorGroup + "/" + from.annotation + "]"
 		if o.Tenant == nil {
 			p := o.Cluster.Owner(o.ID.Namespace)
 			if p == nil || from.kind != "Secret" || from.annotation == "checksumFrom" || p.Owns(from.namespace) || from.namespace != o.Cluster.FluxNamespace && slices.Contains(p.FluxNamespaces, from.namespace) {
@@ -124,7 +124,7 @@ func mayRead(a *estate.Applier, from origin) bool {
 }
 
 func operatorOracle(_ *Context, o *estate.Object) (out []Found) {
-	if o.Tenant == nil || !o.Is(operatorGroup, "ResourceSet") {
+	if o.Tenant == nil || !o.Is(estate.OperatorGroup, "ResourceSet") {
 		return nil
 	}
 	for i, d := range estate.List(o.At("spec"), "dependsOn") {

@@ -53,7 +53,7 @@ var openInput = regexp.MustCompile(`\binputs\.(author|branch|tag|title|labels)\b
 var placeField = regexp.MustCompile(`^\s*-?\s*["']?(apiVersion|kind|namespace|targetNamespace|serviceAccountName|path|url|branch|tag|commit|roleRef|subjects)["']?\s*:`)
 
 func rawInput(_ *Context, o *estate.Object) (out []Found) {
-	if !o.Is(operatorGroup, "ResourceSet") {
+	if !o.Is(estate.OperatorGroup, "ResourceSet") {
 		return nil
 	}
 	provider := openProvider(o)
@@ -128,7 +128,7 @@ func openProvider(o *estate.Object) *estate.Object {
 // providers that an entry of spec.inputsFrom means: by name, or by labels, in the namespace of the ResourceSet.
 func providers(o *estate.Object, from map[string]any) (out []*estate.Object) {
 	if name := estate.Text(from, "name"); name != "" {
-		return o.Cluster.Get(object.ID{Group: operatorGroup, Kind: "ResourceSetInputProvider", Namespace: o.ID.Namespace, Name: name})
+		return o.Cluster.Get(object.ID{Group: estate.OperatorGroup, Kind: "ResourceSetInputProvider", Namespace: o.ID.Namespace, Name: name})
 	}
 	selector := labels.Nothing()
 	if s, ok := selectorOf(from["selector"]); ok && from["selector"] != nil {
@@ -136,7 +136,7 @@ func providers(o *estate.Object, from map[string]any) (out []*estate.Object) {
 			selector = parsed
 		}
 	}
-	for _, p := range o.Cluster.Kind(operatorGroup, "ResourceSetInputProvider") {
+	for _, p := range o.Cluster.Kind(estate.OperatorGroup, "ResourceSetInputProvider") {
 		if p.ID.Namespace == o.ID.Namespace && selector.Matches(labels.Set(p.Labels())) {
 			out = append(out, p)
 		}
@@ -151,7 +151,7 @@ func contentOf(x *Context, c *estate.Cluster, kind, namespace, name string) *est
 			return a.Tenant
 		}
 	}
-	for _, o := range c.Get(object.ID{Group: sourceGroup, Kind: kind, Namespace: namespace, Name: name}) {
+	for _, o := range c.Get(object.ID{Group: estate.SourceGroup, Kind: kind, Namespace: namespace, Name: name}) {
 		if o.Tenant != nil {
 			return o.Tenant
 		}

@@ -219,14 +219,14 @@ func defaultsOf(c *estate.Cluster, namespace string) (limits, requests corev1.Re
 
 // fluxCounts are the kinds of Flux that apply or fetch something: group to resources.
 var fluxCounts = []struct{ group, resource string }{ //nolint:gochecknoglobals // a constant table
-	{"kustomize.toolkit.fluxcd.io", "kustomizations"},
-	{"helm.toolkit.fluxcd.io", "helmreleases"},
-	{"source.toolkit.fluxcd.io", "gitrepositories"},
-	{"source.toolkit.fluxcd.io", "ocirepositories"},
-	{"source.toolkit.fluxcd.io", "helmrepositories"},
-	{"source.toolkit.fluxcd.io", "helmcharts"},
-	{"source.toolkit.fluxcd.io", "buckets"},
-	{"fluxcd.controlplane.io", "resourcesets"},
+	{estate.KustomizeGroup, "kustomizations"},
+	{estate.HelmGroup, "helmreleases"},
+	{estate.SourceGroup, "gitrepositories"},
+	{estate.SourceGroup, "ocirepositories"},
+	{estate.SourceGroup, "helmrepositories"},
+	{estate.SourceGroup, "helmcharts"},
+	{estate.SourceGroup, "buckets"},
+	{estate.OperatorGroup, "resourcesets"},
 }
 
 func unboundedFlux(_ *Context, p *estate.Compartment) (out []Found) {

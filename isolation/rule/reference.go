@@ -10,16 +10,6 @@ import (
 	"github.com/bulkhead-dev/bulkhead/isolation/permission"
 )
 
-// API groups of Flux.
-const (
-	kustomizeGroup    = "kustomize.toolkit.fluxcd.io"
-	helmGroup         = "helm.toolkit.fluxcd.io"
-	notificationGroup = "notification.toolkit.fluxcd.io"
-	imageGroup        = "image.toolkit.fluxcd.io"
-	generatorGroup    = "source.extensions.fluxcd.io"
-	operatorGroup     = "fluxcd.controlplane.io"
-)
-
 // referenceRules are about references across namespaces.
 func referenceRules() []Rule {
 	return append([]Rule{
@@ -106,15 +96,15 @@ func sourceReferences(o *estate.Object) (out []reference, controller string) {
 		return []reference{{"spec." + strings.Join(fields[1:], ".") + ".namespace", estate.Text(m, "kind"), estate.Text(m, "namespace"), estate.Text(m, "name")}}
 	}
 	switch {
-	case o.Is(kustomizeGroup, "Kustomization"):
+	case o.Is(estate.KustomizeGroup, "Kustomization"):
 		return one("spec", "sourceRef"), estate.KustomizeController
-	case o.Is(helmGroup, "HelmRelease"):
+	case o.Is(estate.HelmGroup, "HelmRelease"):
 		return append(one("spec", "chart", "spec", "sourceRef"), one("spec", "chartRef")...), estate.HelmController
-	case o.Is(imageGroup, "ImageUpdateAutomation"):
+	case o.Is(estate.ImageGroup, "ImageUpdateAutomation"):
 		return one("spec", "sourceRef"), estate.ImageAutomationController
-	case o.Is(imageGroup, "ImagePolicy"):
+	case o.Is(estate.ImageGroup, "ImagePolicy"):
 		return one("spec", "imageRepositoryRef"), estate.ImageReflectorController
-	case o.Is(generatorGroup, "ArtifactGenerator"):
+	case o.Is(estate.GeneratorGroup, "ArtifactGenerator"):
 		for i, s := range estate.List(o.At("spec"), "sources") {
 			out = append(out, reference{fmt.Sprintf("spec.sources[%d].namespace", i), estate.Text(s, "kind"), estate.Text(s, "namespace"), estate.Text(s, "name")})
 		}
@@ -147,7 +137,7 @@ func across(o *estate.Object, r reference, controller, does string) Found {
 }
 
 func foreignSource(_ *Context, o *estate.Object) (out []Found) {
-	if o.Tenant == nil || !estate.FluxGroup(o.ID.Group) && o.ID.Group != generatorGroup {
+	if o.Tenant == nil || !estate.FluxGroup(o.ID.Group) && o.ID.Group != estate.GeneratorGroup {
 		return nil
 	}
 	list, controller := sourceReferences(o)
@@ -162,7 +152,7 @@ func foreignSource(_ *Context, o *estate.Object) (out []Found) {
 
 // dependencies on other namespaces that are not the tenant's, with their expressions.
 func dependencies(o *estate.Object) (out []reference, expressions []string) {
-	if o.Tenant == nil || !o.Is(kustomizeGroup, "Kustomization") && !o.Is(helmGroup, "HelmRelease") {
+	if o.Tenant == nil || !o.Is(estate.KustomizeGroup, "Kustomization") && !o.Is(estate.HelmGroup, "HelmRelease") {
 		return nil, nil
 	}
 	p := o.Compartment()
@@ -210,7 +200,7 @@ func foreignExpression(_ *Context, o *estate.Object) (out []Found) {
 }
 
 func foreignHealth(_ *Context, o *estate.Object) (out []Found) {
-	if o.Tenant == nil || !o.Is(kustomizeGroup, "Kustomization") {
+	if o.Tenant == nil || !o.Is(estate.KustomizeGroup, "Kustomization") {
 		return nil
 	}
 	for i, h := range estate.List(o.At("spec"), "healthChecks") {
@@ -225,7 +215,7 @@ func foreignHealth(_ *Context, o *estate.Object) (out []Found) {
 }
 
 func foreignEvents(_ *Context, o *estate.Object) (out []Found) {
-	if o.Tenant == nil || !o.Is(notificationGroup, "Alert") {
+	if o.Tenant == nil || !o.Is(estate.NotificationGroup, "Alert") {
 		return nil
 	}
 	for i, s := range estate.List(o.At("spec"), "eventSources") {
@@ -238,7 +228,7 @@ func foreignEvents(_ *Context, o *estate.Object) (out []Found) {
 }
 
 func foreignTrigger(_ *Context, o *estate.Object) (out []Found) {
-	if o.Tenant == nil || !o.Is(notificationGroup, "Receiver") {
+	if o.Tenant == nil || !o.Is(estate.NotificationGroup, "Receiver") {
 		return nil
 	}
 	for i, s := range estate.List(o.At("spec"), "resources") {
@@ -266,7 +256,7 @@ func accessFromRule() Rule {
 }
 
 func openAccess(x *Context, o *estate.Object) (out []Found) {
-	if !o.Is(imageGroup, "ImageRepository") {
+	if !o.Is(estate.ImageGroup, "ImageRepository") {
 		return nil
 	}
 	for i, s := range estate.List(o.At("spec"), "accessFrom", "namespaceSelectors") {

@@ -16,7 +16,13 @@ import (
 	"github.com/bulkhead-dev/bulkhead/tree"
 )
 
-// oneVersion is a version, and not a range of them.
+// versionFloats reports whether a version of a chart or an artifact is a range of them. Of one with a variable that nobody sets it is not known.
+//
+// Source: Masterminds/semver v3, constraints: what has all three numbers, and no operator but =, is one version.
+func versionFloats(version string) bool {
+	return !strings.Contains(version, "$") && !oneVersion.MatchString(strings.TrimSpace(version))
+}
+
 var oneVersion = regexp.MustCompile(`^=?\s*v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 
 // floatingChart finds charts whose version is decided when they are fetched.
@@ -27,7 +33,7 @@ func floatingChart(_ *Context, a *estate.Applier) []Found {
 	}
 	if h.Spec.Chart != nil {
 		s := &h.Spec.Chart.Spec
-		if s.SourceRef.Kind != sourcev1.HelmRepositoryKind || oneVersion.MatchString(s.Version) {
+		if s.SourceRef.Kind != sourcev1.HelmRepositoryKind || !versionFloats(s.Version) {
 			return nil
 		}
 		return one(Found{Message: fmt.Sprintf("%s takes %s of chart %s", a, floating(s.Version), clipped(s.Chart)), Field: "spec.chart.spec.version"})
@@ -41,7 +47,7 @@ func floatingChart(_ *Context, a *estate.Applier) []Found {
 	case o == nil:
 		return nil
 	case ref.Kind == sourcev1.HelmChartKind:
-		if version := o.Text("spec", "version"); o.Text("spec", "sourceRef", "kind") == sourcev1.HelmRepositoryKind && !oneVersion.MatchString(version) {
+		if version := o.Text("spec", "version"); o.Text("spec", "sourceRef", "kind") == sourcev1.HelmRepositoryKind && versionFloats(version) {
 			return one(Found{Message: fmt.Sprintf("%s takes %s of the chart of %s", a, floating(version), o.ID), Object: o, Tenant: o.Tenant, Field: "spec.version"})
 		}
 	case ref.Kind == sourcev1.OCIRepositoryKind:
@@ -66,13 +72,13 @@ func movingArtifact(o *estate.Object) string {
 	case o.Text("spec", "ref", "digest") != "":
 		return ""
 	case semver != "":
-		if oneVersion.MatchString(semver) {
+		if !versionFloats(semver) {
 			return ""
 		}
 		return "the versions " + clipped(semver)
 	case tag == "":
 		return "the tag latest"
-	case oneVersion.MatchString(tag):
+	case !versionFloats(tag):
 		return ""
 	}
 	return "the tag " + clipped(tag)
@@ -80,7 +86,7 @@ func movingArtifact(o *estate.Object) string {
 
 // sourceOf is the object of an applier's source; nil when Git does not show it.
 func sourceOf(a *estate.Applier) *estate.Object {
-	return pickOne(a.Home.Get(object.ID{Group: sourceGroup, Kind: a.Source.Kind, Namespace: a.Source.Namespace, Name: a.Source.Name}))
+	return pickOne(a.Home.Get(object.ID{Group: estate.SourceGroup, Kind: a.Source.Kind, Namespace: a.Source.Namespace, Name: a.Source.Name}))
 }
 
 func pickOne(list []*estate.Object) *estate.Object {

@@ -59,7 +59,7 @@ func logsOn(a *estate.Applier) bool {
 
 // applierObject reports whether an object is one that may have a kubeconfig.
 func applierObject(o *estate.Object) bool {
-	return o.Is("kustomize.toolkit.fluxcd.io", estate.KustomizationKind) || o.Is("helm.toolkit.fluxcd.io", estate.HelmReleaseKind)
+	return o.Is(estate.KustomizeGroup, estate.KustomizationKind) || o.Is(estate.HelmGroup, estate.HelmReleaseKind)
 }
 
 func choosesCluster(x *Context, o *estate.Object) []Found {

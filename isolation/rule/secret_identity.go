@@ -103,10 +103,10 @@ var signsIn = map[string]struct { //nolint:gochecknoglobals // a constant table
 	controller, field string
 	providers         []string
 }{
-	sourceGroup + "/GitRepository":            {estate.SourceController, "provider", []string{"azure", "aws", "gcp"}},
-	sourceGroup + "/OCIRepository":            {estate.SourceController, "provider", []string{"aws", "azure", "gcp"}},
-	sourceGroup + "/HelmRepository":           {estate.SourceController, "provider", []string{"aws", "azure", "gcp"}},
-	sourceGroup + "/Bucket":                   {estate.SourceController, "provider", []string{"aws", "azure", "gcp"}},
+	estate.SourceGroup + "/GitRepository":     {estate.SourceController, "provider", []string{"azure", "aws", "gcp"}},
+	estate.SourceGroup + "/OCIRepository":     {estate.SourceController, "provider", []string{"aws", "azure", "gcp"}},
+	estate.SourceGroup + "/HelmRepository":    {estate.SourceController, "provider", []string{"aws", "azure", "gcp"}},
+	estate.SourceGroup + "/Bucket":            {estate.SourceController, "provider", []string{"aws", "azure", "gcp"}},
 	"image.toolkit.fluxcd.io/ImageRepository": {estate.ImageReflectorController, "provider", []string{"aws", "azure", "gcp"}},
 	"notification.toolkit.fluxcd.io/Provider": {estate.NotificationController, "type", []string{"azuredevops", "azureeventhub", "googlepubsub"}},
 }

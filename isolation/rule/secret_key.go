@@ -153,7 +153,7 @@ func asksDecryption(x *Context, p *estate.Compartment) string {
 		}
 	}
 	for _, ns := range p.Namespaces {
-		if _, may := x.Reach(p).May(permission.Request{Verb: "create", Group: "kustomize.toolkit.fluxcd.io", Resource: "kustomizations", Namespace: ns}); may {
+		if _, may := x.Reach(p).May(permission.Request{Verb: "create", Group: estate.KustomizeGroup, Resource: "kustomizations", Namespace: ns}); may {
 			return fmt.Sprintf("%s may make a Kustomization in %s", who(p.Tenant), ns)
 		}
 	}

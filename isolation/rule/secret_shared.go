@@ -106,7 +106,7 @@ func origins(o *estate.Object) (out []string) {
 func lentCredentials(c *estate.Cluster) (out []Found) {
 	for _, p := range c.Compartments {
 		for _, a := range []string{"GitRepository", "OCIRepository", "HelmRepository", "Bucket"} {
-			for _, o := range c.Kind(sourceGroup, a) {
+			for _, o := range c.Kind(estate.SourceGroup, a) {
 				name := o.Text("spec", "secretRef", "name")
 				if o.Tenant != p.Tenant || name == "" {
 					continue
@@ -132,7 +132,7 @@ func guardsAddresses(c *estate.Cluster) bool {
 			return false
 		}
 		sources := slices.ContainsFunc(estate.List(o.Body().Map(), "spec", "matchConstraints", "resourceRules"), func(r map[string]any) bool {
-			return slices.Contains(estate.Texts(r, "apiGroups"), sourceGroup)
+			return slices.Contains(estate.Texts(r, "apiGroups"), estate.SourceGroup)
 		})
 		return sources && slices.ContainsFunc(estate.List(o.Body().Map(), "spec", "validations"), func(v map[string]any) bool {
 			return strings.Contains(estate.Text(v, "expression"), "spec.url")

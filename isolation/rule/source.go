@@ -6,9 +6,6 @@ import (
 	"github.com/bulkhead-dev/bulkhead/finding"
 )
 
-// sourceGroup is the API group of Flux's sources.
-const sourceGroup = "source.toolkit.fluxcd.io"
-
 // sourceController is what the rules about sources follow.
 const sourceController = "source-controller v1.9.5"
 

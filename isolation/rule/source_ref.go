@@ -118,7 +118,7 @@ var proposed = regexp.MustCompile(`^refs/(pull|merge-requests|pull-requests|chan
 var preview = regexp.MustCompile(`(?i)(preview|ephemeral|review|sandbox)`)
 
 func unreviewedRef(_ *Context, o *estate.Object) []Found {
-	if !o.Is(sourceGroup, "GitRepository") {
+	if !o.Is(estate.SourceGroup, "GitRepository") {
 		return nil
 	}
 	name := o.Text("spec", "ref", "name")
@@ -161,14 +161,14 @@ func unverifiedSources(x *Context, c *estate.Cluster) (out []Found) {
 
 // includedSource finds repositories of other owners within one.
 func includedSource(x *Context, o *estate.Object) (out []Found) {
-	if !o.Is(sourceGroup, "GitRepository") || o.At("spec", "include") == nil {
+	if !o.Is(estate.SourceGroup, "GitRepository") || o.At("spec", "include") == nil {
 		return nil
 	}
 	own := repositoryOf(o.Text("spec", "url"))
 	for i, el := range estate.List(o.Body().Map(), "spec", "include") {
 		name := estate.Text(el, "repository", "name")
 		var other *estate.Object
-		for _, r := range o.Cluster.Kind(sourceGroup, "GitRepository") {
+		for _, r := range o.Cluster.Kind(estate.SourceGroup, "GitRepository") {
 			if r.ID.Namespace == o.ID.Namespace && r.ID.Name == name {
 				other = r
 			}

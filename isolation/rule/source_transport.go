@@ -16,7 +16,7 @@ var sourceKinds = []string{"GitRepository", "OCIRepository", "HelmRepository", "
 
 // unsafeTransport finds sources that are fetched in the clear, and those of tenants from addresses that the contract does not have.
 func unsafeTransport(_ *Context, o *estate.Object) (out []Found) {
-	if o.ID.Group != sourceGroup || !slices.Contains(sourceKinds, o.ID.Kind) {
+	if o.ID.Group != estate.SourceGroup || !slices.Contains(sourceKinds, o.ID.Kind) {
 		return nil
 	}
 	address := o.Text("spec", "url")
@@ -106,10 +106,10 @@ func tenantAddresses(c *estate.Cluster) (out []addressOf) {
 		}
 	}
 	for _, kind := range sourceKinds {
-		look(sourceGroup, kind, "spec.url", "spec.endpoint", "spec.sts.endpoint")
+		look(estate.SourceGroup, kind, "spec.url", "spec.endpoint", "spec.sts.endpoint")
 	}
-	look("notification.toolkit.fluxcd.io", "Provider", "spec.address")
-	look("image.toolkit.fluxcd.io", "ImageRepository", "spec.image")
+	look(estate.NotificationGroup, "Provider", "spec.address")
+	look(estate.ImageGroup, "ImageRepository", "spec.image")
 	return out
 }
 

@@ -13,8 +13,8 @@ import (
 func weakVerification(x *Context, o *estate.Object) (out []Found) {
 	at := []string{"spec", "verify"}
 	switch {
-	case o.Is(sourceGroup, "GitRepository"), o.Is(sourceGroup, "OCIRepository"), o.Is(sourceGroup, "HelmChart"):
-	case o.Is("helm.toolkit.fluxcd.io", "HelmRelease"):
+	case o.Is(estate.SourceGroup, "GitRepository"), o.Is(estate.SourceGroup, "OCIRepository"), o.Is(estate.SourceGroup, "HelmChart"):
+	case o.Is(estate.HelmGroup, "HelmRelease"):
 		at = []string{"spec", "chart", "spec", "verify"}
 	default:
 		return nil

@@ -48,9 +48,9 @@ var powers = []power{ //nolint:gochecknoglobals // a constant table
 	{"start pods", []string{"create", "update", "patch"}, "", []string{"pods", "replicationcontrollers"}},
 	{"start pods", []string{"create", "update", "patch"}, "apps", []string{"daemonsets", "deployments", "replicasets", "statefulsets"}},
 	{"start pods", []string{"create", "update", "patch"}, "batch", []string{"cronjobs", "jobs"}},
-	{"make Flux apply", []string{"create", "update", "patch"}, "kustomize.toolkit.fluxcd.io", []string{"kustomizations"}},
-	{"make Flux apply", []string{"create", "update", "patch"}, "helm.toolkit.fluxcd.io", []string{"helmreleases"}},
-	{"make Flux apply", []string{"create", "update", "patch"}, "fluxcd.controlplane.io", []string{"resourcesets", "fluxinstances"}},
+	{"make Flux apply", []string{"create", "update", "patch"}, estate.KustomizeGroup, []string{"kustomizations"}},
+	{"make Flux apply", []string{"create", "update", "patch"}, estate.HelmGroup, []string{"helmreleases"}},
+	{"make Flux apply", []string{"create", "update", "patch"}, estate.OperatorGroup, []string{"resourcesets", "fluxinstances"}},
 	{"change namespaces", []string{"update", "patch"}, "", []string{"namespaces"}},
 	{"open the network", []string{"create", "update", "patch", "delete"}, "networking.k8s.io", []string{"networkpolicies"}},
 }

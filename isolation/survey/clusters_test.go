@@ -1,9 +1,11 @@
 package survey_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/bulkhead-dev/bulkhead/isolation/rule"
+	"github.com/bulkhead-dev/bulkhead/isolation/verdict"
 )
 
 // TestClusters: nothing is found in a fleet of several clusters as bulkhead makes it, but that production follows one branch.
@@ -18,7 +20,8 @@ func TestClusters(t *testing.T) {
 	if len(found) > 0 {
 		t.Errorf("found: %s", told(found))
 	}
-	if count(rule.Find(x, nil), "BLR-004") != 1 {
-		t.Error("BLR-004 finds no single branch of production")
+	one := verdict.Placeless(rule.FindOf(x, map[string]bool{"BLR-004": true}))
+	if len(one) != 1 || len(one[0].Clusters) != 2 || !strings.HasPrefix(one[0].Message, "all production clusters follow branch main of ") {
+		t.Errorf("BLR-004 says of the single branch of production: %+v", one)
 	}
 }
