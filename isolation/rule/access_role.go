@@ -141,6 +141,8 @@ func wildcard(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 		switch {
 		case len(r.APIGroups) > 0 && !slices.ContainsFunc(r.APIGroups, func(g string) bool { return !estate.FluxGroup(g) }):
 			continue // RBC-010 and RBC-011
+		case len(r.Resources) == 0 && b.namespace != "":
+			continue // addresses, as of cluster-admin, which a RoleBinding does not give
 		case everything(r) && slices.Contains(b.tenants, c.Owner(b.namespace)):
 			continue // RBC-005
 		case everything(r):
@@ -148,7 +150,7 @@ func wildcard(_ *Context, c *estate.Cluster, b *roleBinding) []Found {
 		case star(r.APIGroups):
 			where = "all API groups"
 		case star(r.Verbs):
-			where = "all verbs on " + resourcesOf(r)
+			where = "all verbs on " + phrase.List(slices.Concat(r.Resources, r.NonResourceURLs), 4)
 		case !onlyReads(r) && slices.ContainsFunc(r.Resources, func(s string) bool { return strings.Contains(s, "*") }):
 			where = "all resources of " + phrase.List(r.APIGroups, 4)
 		default:
