@@ -96,6 +96,25 @@ func (s Set) Without(ids ...ID) Set {
 	return Set{objs: out}
 }
 
+// Exchange is s with the objects now in the place of those of was, which are in s. It is quick when both have the same IDs in
+// the same order.
+func (s Set) Exchange(was, now []*Object) Set {
+	if !slices.EqualFunc(was, now, func(a, b *Object) bool { return a.ID == b.ID }) {
+		var gone []ID
+		for _, o := range was {
+			gone = append(gone, o.ID)
+		}
+		return s.Without(gone...).With(now...)
+	}
+	out := Set{objs: slices.Clone(s.objs)}
+	for _, o := range now {
+		if i, ok := slices.BinarySearchFunc(out.objs, o, byID); ok {
+			out.objs[i] = o
+		}
+	}
+	return out
+}
+
 // Equal says whether both sets have the same IDs with the same content (by [Body.Hash]).
 // Origins are not compared: the same object may reach a cluster by another way.
 func (s Set) Equal(other Set) bool {

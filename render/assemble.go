@@ -24,10 +24,8 @@ func compareNodes(a, b nodeKey) int {
 	return cmp.Or(cmp.Compare(a.home, b.home), compareAppliers(a.id, b.id))
 }
 
-// result puts the evaluations together by the cluster they write to. The evaluations stay as they
-// are: other renders share them.
+// result puts the evaluations together by the cluster they write to, and changes them: they are of this render alone.
 func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
-	evals = apart(evals)
 	clusters := map[string]*Cluster{}
 	get := func(name string) *Cluster {
 		if clusters[name] == nil {
@@ -50,13 +48,14 @@ func (e *engine) result(evals map[nodeKey]*evaluation) *Result {
 		keys[c] = append(keys[c], key)
 	}
 	maps.Copy(clusters, e.recalled)
+	maps.Copy(clusters, e.carried)
 	r := &Result{Notes: e.fleet.notes, Entries: e.fleet.sorted()}
 	var all errgroup.Group
 	all.SetLimit(runtime.GOMAXPROCS(0))
 	for _, name := range slices.Sorted(maps.Keys(clusters)) {
 		c := clusters[name]
 		r.Clusters = append(r.Clusters, c)
-		if c.Recalled == nil {
+		if c.Recalled == nil && e.carried[name] == nil {
 			all.Go(func() error {
 				e.assemble(c, keys[c], evals, circles)
 				return nil
@@ -89,8 +88,15 @@ func (e *engine) assemble(c *Cluster, keys []nodeKey, evals map[nodeKey]*evaluat
 	slices.SortStableFunc(c.Appliers, func(a, b *Applier) int {
 		return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Home, b.Home))
 	})
-	c.collect()
-	c.unserved(e.fleet.apis[c.Name])
+	scope := c.scopes()
+	c.collect(scope)
+	serving := c.serving(e.fleet.apis[c.Name])
+	strange := c.unserved(serving)
+	c.sortTold()
+	c.whole(final, scope, serving, strange)
+}
+
+func (c *Cluster) sortTold() {
 	slices.SortStableFunc(c.Failures, func(a, b Failure) int {
 		return cmp.Or(compareAppliers(a.Applier, b.Applier), cmp.Compare(a.Message, b.Message))
 	})
@@ -101,8 +107,7 @@ func (e *engine) assemble(c *Cluster, keys []nodeKey, evals map[nodeKey]*evaluat
 
 // collect makes the cluster's set of objects, with scopes corrected, and finds
 // objects with two owners.
-func (c *Cluster) collect() {
-	scope := c.scopes()
+func (c *Cluster) collect(scope scopes) {
 	c.yield()
 	var all []*object.Object
 	for _, a := range c.Appliers {
@@ -391,6 +396,7 @@ func (ev *evaluation) apart() *evaluation {
 		copied.applier = &a
 		with = &copied
 	}
+	with.given = given{with.applier.Objects, with.applier.Held}
 	with.failures, with.unresolved, with.notes = slices.Clone(ev.failures), slices.Clone(ev.unresolved), slices.Clip(ev.notes)
 	return with
 }

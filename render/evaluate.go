@@ -64,6 +64,7 @@ type evaluation struct {
 	target   *reference // of spec.kubeConfig
 	opened   []opening
 	released bool     // a chart was rendered for it
+	given    given    // to the cluster that it was put together for
 	own      bool     // it is of one render alone, which may change it
 	single   bool     // it holds for this one render: another cannot check what it rests on
 	secrets  []string // values that no text of it may hold

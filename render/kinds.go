@@ -166,9 +166,8 @@ type alien struct {
 
 // unserved reports the objects of kinds that the cluster does not serve, once for each
 // applier and kind. When something on the cluster is not known, a chart or source
-// that is not rendered may bring a kind, and a note has to do.
-func (c *Cluster) unserved(a apis) {
-	s := c.serving(a)
+// that is not rendered may bring a kind, and a note has to do. It tells whether there are such objects.
+func (c *Cluster) unserved(s *serving) bool {
 	var list []*alien
 	for _, ap := range c.Appliers {
 		byKind := map[kube.GroupVersionKind]*alien{}
@@ -202,6 +201,7 @@ func (c *Cluster) unserved(a apis) {
 	c.noteKinds(maybe, "nothing that is rendered here brings these kinds, and what is not known here may")
 	c.noteKinds(retiringKinds, fmt.Sprintf("Kubernetes %d.%d no longer serves these kinds, and spec.kubernetesVersion of a Cluster document does not say what runs here",
 		newestKubernetes[0], newestKubernetes[1]))
+	return len(list) > 0
 }
 
 // open reports whether something that is not known may bring kinds to the cluster.

@@ -30,9 +30,6 @@ const (
 
 // used notes that an evaluation is part of this render, and whether it was made for it.
 func (e *engine) used(ev *evaluation, fresh bool) {
-	if e.cache.Store == nil {
-		return
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.tally == nil {

@@ -71,6 +71,8 @@ type Options struct {
 	Cache *Cache
 	// Progress is told how many appliers are done and found so far; nil for none.
 	Progress func(done, found int)
+
+	whole bool // nothing is carried over from Before
 }
 
 // Declared is a cluster that the caller names.

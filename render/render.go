@@ -32,12 +32,16 @@ func Fleet(ctx context.Context, repo Repository, opts Options) (*Result, error) 
 		return nil, err
 	}
 	before := cache.stats()
-	e := &engine{fleet: f, cache: cache, opts: &opts, sources: newSources(repo, f, &opts), targets: newTargets(f), recalled: map[string]*Cluster{}}
+	e := &engine{fleet: f, cache: cache, opts: &opts, sources: newSources(repo, f, &opts), targets: newTargets(f), recalled: map[string]*Cluster{}, carried: map[string]*Cluster{}}
 	e.recall(ctx)
+	e.carry(ctx)
 	evals, err := e.settle(ctx)
 	switch {
 	case err != nil:
 		return nil, err
+	case e.tangled():
+		opts.whole = true
+		return Fleet(ctx, repo, opts)
 	case e.entangled() && opts.Before != nil:
 		return nil, ErrEntangled
 	case e.entangled():
@@ -45,7 +49,9 @@ func Fleet(ctx context.Context, repo Repository, opts Options) (*Result, error) 
 		return Fleet(ctx, repo, opts)
 	}
 	e.record(ctx)
-	r := e.result(evals)
+	shown := apart(evals)
+	r := e.result(shown)
+	e.footings(r, evals, shown)
 	e.remember(ctx, r)
 	r.Stats = cache.stats().minus(before)
 	r.Stats.Rounds = e.rounds
@@ -69,6 +75,7 @@ type engine struct {
 	loaded  sync.Map // cluster -> *sync.Once, of its record
 
 	recalled map[string]*Cluster // that are not rendered, by name
+	carried  map[string]*Cluster // that are those of the revision before but for what has changed, by name
 
 	mu    sync.Mutex
 	tally map[string]*tally // by home

@@ -39,6 +39,8 @@ type Cluster struct {
 	// stands for it. Then there are no objects, and of the appliers only those that it starts with, without
 	// reads: those of all are here.
 	Recalled *Recalled
+
+	footing *footing // nil: the next revision cannot go on from here
 }
 
 // State says how far an applier could be evaluated.

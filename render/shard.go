@@ -147,12 +147,14 @@ func linking(data []byte) (links, variable bool) {
 
 const kubeConfigField = "kubeConfig"
 
-// evaluated are the entries that are neither skipped nor recalled.
+// evaluated are the entries that are neither skipped nor recalled nor carried over.
 func (e *engine) evaluated() []*Entry {
-	if e.opts.Skip == nil && len(e.recalled) == 0 {
+	if e.opts.Skip == nil && len(e.recalled)+len(e.carried) == 0 {
 		return e.fleet.entries
 	}
-	return slices.DeleteFunc(slices.Clone(e.fleet.entries), func(entry *Entry) bool { return e.skips(entry.Cluster) || e.recalled[entry.Cluster] != nil })
+	return slices.DeleteFunc(slices.Clone(e.fleet.entries), func(entry *Entry) bool {
+		return e.skips(entry.Cluster) || e.recalled[entry.Cluster] != nil || e.carried[entry.Cluster] != nil
+	})
 }
 
 // sorted are the entries by cluster.
