@@ -3,6 +3,7 @@ package render
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,7 +27,7 @@ func revisions(tb testing.TB, opts Options, apart bool, repos ...Repository) (ou
 			out, opts.Before = append(out, []string{err.Error()}), nil
 			continue
 		}
-		out, opts.Before = append(out, report(tb, r)), r
+		out, opts.Before = append(out, certain(report(tb, r))), r
 		for _, c := range r.Clusters {
 			if all++; c.footing != nil && c.footing.carried {
 				carried++
@@ -34,6 +35,18 @@ func revisions(tb testing.TB, opts Options, apart bool, repos ...Repository) (ou
 		}
 	}
 	return out, carried, all
+}
+
+// certain leaves out of a report what builds that failed have read: how far one comes may depend on the use of the schema
+// that the builds before it made, which says in what order the files are read.
+func certain(report []string) []string {
+	failed := false
+	return slices.DeleteFunc(report, func(line string) bool {
+		if strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "    ") {
+			failed = strings.Contains(line, " Failed of ")
+		}
+		return failed && strings.HasPrefix(line, "    reads ")
+	})
 }
 
 // holdCarry checks that revisions are what they are when nothing is carried over.
@@ -84,9 +97,12 @@ func TestCarriedFleets(t *testing.T) {
 	}
 	paths := slices.Sorted(maps.Keys(files))
 	repo := func(files map[string]tree.Blob) Repository { return Repository{Tree: tree.FromBlobs(files)} }
-	n, carried, all := 0, 0, 0
+	n, many, carried, all := 0, 25, 0, 0
+	if raceDetector {
+		many = 5
+	}
 	rapid.Check(t, func(rt *rapid.T) {
-		if n++; n > 60 || raceDetector && n > 10 {
+		if n++; n > many {
 			return // each takes 0.3 s
 		}
 		once := mutate(rt, files, paths)
@@ -94,7 +110,7 @@ func TestCarriedFleets(t *testing.T) {
 		carried, all = carried+some, all+of
 	})
 	t.Logf("%d of %d clusters are carried over", carried, all)
-	if carried < all/4 {
+	if carried < all/8 {
 		t.Error("the test sees too little")
 	}
 }
