@@ -33,7 +33,8 @@ func (m *kept) Put(key [32]byte, value []byte) { m.all.Store(key, value) }
 
 func (m *kept) Replace(key [32]byte, value []byte) { m.Put(key, value) }
 
-// holdRecall checks that what is said with the store of earlier runs is what is said without, in every format. It gives how many
+// holdRecall checks that what is said with the store of earlier runs, and with what the first revision leaves to the second, is what is
+// said of two that are rendered from nothing, in every format. It gives how many
 // clusters were recalled, and how many there were.
 func holdRecall(t tester, c *fleetcase.Case) (recalled, all int) {
 	t.Helper()
@@ -42,7 +43,7 @@ func holdRecall(t tester, c *fleetcase.Case) (recalled, all int) {
 	back.Before, back.After = c.After, c.Before
 	still.After, same.Before = c.Before, c.After
 	for i, k := range []*fleetcase.Case{&still, c, c, &back, &same, &still, c} {
-		cold, err := fleetstory.Tell(t.Context(), k)
+		cold, err := fleetstory.TellWith(t.Context(), k, fleetstory.Options{Apart: true})
 		if errors.Is(err, render.ErrNoClusters) {
 			continue
 		}

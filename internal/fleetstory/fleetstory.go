@@ -31,6 +31,7 @@ type Story struct {
 type Options struct {
 	Shard render.Shard // of the clusters; zero is all of them
 	Store render.Store // of earlier runs; nil for none
+	Apart bool         // neither revision is given what was made of the other
 }
 
 // Tell renders both revisions of a case, the second as what comes after the first, and compares them.
@@ -82,6 +83,9 @@ func tell(ctx context.Context, c *fleetcase.Case, o Options, recall bool) (*Stor
 			return nil, err
 		}
 		repo.Tree, opts.Before, opts.Beside = s.Trees[i], s.Before, nil
+		if o.Apart {
+			opts.Cache = &render.Cache{Store: o.Store, Engine: "test"}
+		}
 		if recall && i == 0 && len(opts.Sources) == 0 {
 			other := repo
 			other.Tree = s.Trees[1]
