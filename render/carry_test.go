@@ -141,3 +141,93 @@ func TestCarriedCases(t *testing.T) {
 		t.Error("the test sees too little")
 	}
 }
+
+// carryFleet is one cluster: vars makes a ConfigMap that apps takes variables from, team makes the Kustomization child.
+func carryFleet() map[string]string {
+	kustomization := func(name, more string) string {
+		return "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: " + name + ", namespace: flux-system}\n" +
+			"spec:\n  interval: 10m\n  path: ./" + name + "\n  prune: true\n  sourceRef: {kind: GitRepository, name: flux-system}\n" + more + "---\n"
+	}
+	configMap := func(name, value string) string {
+		return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + ", namespace: flux-system}\ndata:\n  value: " + value + "\n---\n"
+	}
+	return map[string]string{
+		"clusters/a/flux-system/gotk-sync.yaml": "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: flux-system, namespace: flux-system}\n" +
+			"spec: {interval: 1m, url: \"https://git.example.com/acme/fleet\", ref: {branch: main}}\n---\n" +
+			"apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: flux-system, namespace: flux-system}\n" +
+			"spec: {interval: 10m, path: ./clusters/a, prune: true, sourceRef: {kind: GitRepository, name: flux-system}}\n",
+		"clusters/a/all.yaml": kustomization("vars", "") + kustomization("team", "") + kustomization("other", "") +
+			kustomization("apps", "  dependsOn: [{name: team}]\n  postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}\n"),
+		"vars/vars.yaml":       configMap("vars", "one"),
+		"vars/more.yaml":       strings.Replace(configMap("more", "two"), "ConfigMap", "Service", 1),
+		"apps/apps.yaml":       strings.Replace(configMap("apps", "${value}"), "ConfigMap", "Service", 1),
+		"other/other.yaml":     strings.Replace(configMap("other", "x"), "ConfigMap", "Service", 1),
+		"team/child.yaml":      kustomization("child", ""),
+		"team/team.yaml":       strings.Replace(configMap("team", "x"), "ConfigMap", "Service", 1),
+		"child/deployment.yml": strings.Replace(configMap("child", "x"), "ConfigMap", "Service", 1),
+	}
+}
+
+// TestCarriedOrNot: a cluster is carried over when nobody but the applier that changes can tell, and only then.
+func TestCarriedOrNot(t *testing.T) {
+	set := func(file, data string) func(map[string]string) {
+		return func(f map[string]string) { f[file] = data }
+	}
+	edit := func(file, old, with string) func(map[string]string) {
+		return func(f map[string]string) {
+			if !strings.Contains(f[file], old) {
+				t.Fatalf("%s has no %q", file, old)
+			}
+			f[file] = strings.ReplaceAll(f[file], old, with)
+		}
+	}
+	move := func(from, to string) func(map[string]string) {
+		return func(f map[string]string) {
+			f[to] = f[from]
+			delete(f, from)
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(map[string]string)
+		want   bool
+	}{
+		"nothing":                            {set("README.md", "x"), true},
+		"an object":                          {edit("child/deployment.yml", "value: x", "value: y"), true},
+		"a new object":                       {set("child/new.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: new, namespace: x}\n"), true},
+		"an object less":                     {set("team/team.yaml", ""), true},
+		"an object of who makes others":      {edit("team/team.yaml", "value: x", "value: y"), true},
+		"a child in another file":            {move("team/child.yaml", "team/moved.yaml"), true},
+		"another child":                      {edit("team/child.yaml", "path: ./child", "path: ./other"), false},
+		"a child less":                       {set("team/child.yaml", ""), false},
+		"what others take variables from":    {edit("vars/vars.yaml", "one", "two"), false},
+		"what others could ask for":          {set("vars/new.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: flux-system}\n"), false},
+		"beside what others take":            {edit("vars/more.yaml", "two", "three"), true},
+		"who takes variables":                {edit("apps/apps.yaml", "${value}", "x-${value}"), false},
+		"a build that fails":                 {set("other/kustomization.yaml", "resources: [missing.yaml]\n"), false},
+		"an object of another applier":       {set("other/twice.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: team, namespace: flux-system}\n"), false},
+		"the same object twice":              {set("other/kustomization.yaml", "resources: [other.yaml, other.yaml]\n"), false},
+		"an object without a namespace":      {set("other/homeless.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: homeless}\n"), true},
+		"a cluster-scoped one with one":      {set("other/ns.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: ns, namespace: x}\n"), true},
+		"a kind that is not there":           {set("other/strange.yaml", "apiVersion: strange.example/v1\nkind: Thing\nmetadata: {name: thing, namespace: x}\n"), false},
+		"a remote base":                      {set("other/kustomization.yaml", "resources: [other.yaml, \"https://git.example.com/x.yaml\"]\n"), false},
+		"the entry folder":                   {edit("clusters/a/all.yaml", "interval: 10m", "interval: 11m"), false},
+		"what the cluster starts with":       {edit("clusters/a/flux-system/gotk-sync.yaml", "interval: 10m", "interval: 11m"), false},
+		"the variables of the cluster":       {set("fleet/cluster.yaml", "apiVersion: bulkhead.dev/v1alpha1\nkind: Cluster\nmetadata: {name: a}\nspec: {path: clusters/a, variables: {x: y}}\n"), false},
+		"an applier that reaches from afar":  {set("clusters/a/far.yaml", "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: far, namespace: flux-system}\nspec: {interval: 10m, path: ./other, prune: true, kubeConfig: {secretRef: {name: a-kubeconfig}}, sourceRef: {kind: GitRepository, name: flux-system}}\n"), false},
+		"a source that leaves the files out": {set(".sourceignore", "/other\n"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := carryFleet()
+			repo := func(f map[string]string) Repository {
+				return Repository{URL: "https://git.example.com/acme/fleet", Tree: tree.FromMap(f)}
+			}
+			changed := maps.Clone(files)
+			c.change(changed)
+			carried, _ := holdCarry(t, t, Options{}, repo(files), repo(changed))
+			if (carried == 1) != c.want {
+				t.Errorf("carried over: %v, want %v", carried == 1, c.want)
+			}
+			holdCarry(t, t, Options{}, repo(changed), repo(files), repo(changed))
+		})
+	}
+}
