@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -217,9 +218,10 @@ func TestCarriedOrNot(t *testing.T) {
 		"a source that leaves the files out": {set(".sourceignore", "/other\n"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := carryFleet()
+			files, n := carryFleet(), 0
 			repo := func(f map[string]string) Repository {
-				return Repository{URL: "https://git.example.com/acme/fleet", Tree: tree.FromMap(f)}
+				n++
+				return Repository{URL: "https://git.example.com/acme/fleet", Tree: tree.FromMap(f), Revision: fmt.Sprintf("main@sha1:%d", n)}
 			}
 			changed := maps.Clone(files)
 			c.change(changed)
