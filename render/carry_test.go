@@ -51,16 +51,16 @@ func certain(report []string) []string {
 }
 
 // holdCarry checks that revisions are what they are when nothing is carried over.
-func holdCarry(tb rapid.TB, of testing.TB, opts Options, repos ...Repository) (carried, all int) {
+func holdCarry(tb testing.TB, rt rapid.TB, opts Options, repos ...Repository) (carried, all int) {
 	tb.Helper()
-	want, none, _ := revisions(of, opts, true, repos...)
-	got, carried, all := revisions(of, opts, false, repos...)
+	want, none, _ := revisions(tb, opts, true, repos...)
+	got, carried, all := revisions(tb, opts, false, repos...)
 	if none != 0 {
-		tb.Fatal("what was rendered with another cache was carried over")
+		rt.Fatal("what was rendered with another cache was carried over")
 	}
 	for i := range want {
 		if diff := cmp.Diff(want[i], got[i]); diff != "" {
-			tb.Fatalf("revision %d (-in full +carried over):\n%s", i, diff)
+			rt.Fatalf("revision %d (-in full +carried over):\n%s", i, diff)
 		}
 	}
 	return carried, all
@@ -107,7 +107,7 @@ func TestCarriedFleets(t *testing.T) {
 			return // each takes 0.3 s
 		}
 		once := mutate(rt, files, paths)
-		some, of := holdCarry(rt, t, Options{}, repo(files), repo(once), repo(mutate(rt, once, paths)), repo(files))
+		some, of := holdCarry(t, rt, Options{}, repo(files), repo(once), repo(mutate(rt, once, paths)), repo(files))
 		carried, all = carried+some, all+of
 	})
 	t.Logf("%d of %d clusters are carried over", carried, all)
@@ -132,7 +132,7 @@ func TestCarriedCases(t *testing.T) {
 				}
 				changed := c.repo
 				changed.Tree = tree.FromBlobs(mutate(rt, c.Before, paths))
-				some, of := holdCarry(rt, t, c.opts, c.repo, changed, c.repo)
+				some, of := holdCarry(t, rt, c.opts, c.repo, changed, c.repo)
 				carried, all = carried+some, all+of
 			})
 		})
