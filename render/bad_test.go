@@ -191,6 +191,40 @@ func mergeKeys(levels int) string {
 	return b.String()
 }
 
+// TestUnsettledSaysWhy: a source that leaves out what its own cluster builds from comes and goes, and what fails then is told.
+func TestUnsettledSaysWhy(t *testing.T) {
+	files := map[string]string{
+		"clusters/c/flux-system/gotk-sync.yaml": `apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: flux-system, namespace: flux-system}
+spec: {interval: 1m, url: "https://git.example.com/acme/fleet", ref: {branch: main}, sparseCheckout: [clusters/c]}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: flux-system, namespace: flux-system}
+spec: {interval: 10m, path: ./clusters/c, prune: true, sourceRef: {kind: GitRepository, name: flux-system}}
+`,
+		"clusters/c/flux-system/kustomization.yaml": "resources: [gotk-sync.yaml]\n",
+		"clusters/c/kustomization.yaml":             "resources: [flux-system, ../../shared]\n",
+		"shared/kustomization.yaml":                 "resources: [cm.yaml]\n",
+		"shared/cm.yaml":                            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared, namespace: default}\n",
+	}
+	r, err := Fleet(t.Context(), Repository{URL: "https://git.example.com/acme/fleet", Tree: tree.FromMap(files)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, f := range r.Clusters[0].Failures {
+		all = append(all, f.Stage+": "+f.Message)
+	}
+	text := strings.Join(all, "\n")
+	for _, want := range []string{"build: kustomize build failed: ", "shared", "does not settle"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the failures do not say %q:\n%s", want, text)
+		}
+	}
+}
+
 // TestSymlinksOut: no symlink leads out of the tree, or to anything.
 func TestSymlinksOut(t *testing.T) {
 	noWorld(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -118,6 +119,9 @@ func (e *engine) settle(ctx context.Context) (map[nodeKey]*evaluation, error) {
 			if e.rounds == maxRounds {
 				ev = ev.apart()
 				next[key] = ev
+				if last := evals[key]; last != nil && last.applier.State == Failed && ev.applier.State != Failed {
+					ev.failures = slices.Clone(last.failures) // why it changes
+				}
 				ev.failures = append(ev.failures, Failure{
 					Cluster: ev.applier.Target, Applier: ev.applier.Applier, Stage: "substitute",
 					Message: fmt.Sprintf("does not settle: what it depends on still changes after %d rounds", maxRounds),
