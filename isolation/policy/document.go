@@ -115,6 +115,35 @@ func (d *Document) step(says string) finding.Step {
 	return finding.Step{Message: fmt.Sprintf("Rule %s: %s", d.doc.Name, says), File: d.doc.Place.File, Line: d.doc.Place.Line}
 }
 
+// ask asks the rule about an object; nil for nothing. The cost is in CEL's units.
+func (d *Document) ask(ctx context.Context, on *Cluster, c *call) (found *rule.Found, cost int64) {
+	s := &spending{}
+	all := on.evaluate(s.in(ctx), c)
+	switch {
+	case s.over():
+		f := d.unknown(dear)
+		return &f, s.cost
+	case len(all) == 0:
+		return nil, s.cost
+	case all[0].Unknown != "":
+		f := d.unknown(all[0].Unknown)
+		return &f, s.cost
+	}
+	found = &rule.Found{Rule: d.ID(), Level: finding.Level(d.doc.Spec.Level), Hint: oneLine(d.doc.Spec.Hint), Message: all[0].Public}
+	for _, v := range all {
+		found.Steps = append(found.Steps, d.step(v.Public))
+	}
+	return found, s.cost
+}
+
+// unknown is the finding of a rule that cannot be judged.
+func (d *Document) unknown(why string) rule.Found {
+	return rule.Found{
+		Rule: d.ID(), Level: finding.Level(d.doc.Spec.Level), Hint: oneLine(d.doc.Spec.Hint), Unproven: true,
+		Message: fmt.Sprintf("whether it holds that %s is not known: %s", oneLine(d.doc.Spec.Title), why),
+	}
+}
+
 // Rule is the entry that the rule has in the catalogue.
 func (d *Document) Rule() rule.Rule {
 	s := &d.doc.Spec

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -62,6 +63,9 @@ func (a *Asker) FindAgain(ctx context.Context, e *estate.Estate, found []rule.Fo
 	}
 	for i := range found {
 		f := &found[i]
+		if f.Cluster == nil && f.Unproven && own(f.Rule) { // its budget is spent, by the objects of all clusters
+			rules[f.Rule], every = true, true
+		}
 		if f.Cluster == nil || f.ID == nil || f.Rule != Broken && !own(f.Rule) {
 			continue
 		}
@@ -98,17 +102,17 @@ func (a *Asker) find(ctx context.Context, e, before *estate.Estate, in *scope) (
 		found, asked := f.cluster(e, c, before)
 		out, jobs = append(out, found...), append(jobs, asked...)
 	}
-	all := make([][]rule.Found, len(jobs))
+	l := newLedger(f.rules, len(jobs))
+	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	const part = 64 // objects that one goroutine takes at once
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for from := 0; from < len(jobs); from += part {
+	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
 		g.Go(func() error {
-			for i := from; i < min(from+part, len(jobs)); i++ {
+			for i := next.Add(1) - 1; i < int64(len(jobs)); i = next.Add(1) - 1 {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				all[i] = f.ask(ctx, &jobs[i])
+				told, own := f.ask(ctx, &jobs[i], l)
+				l.enter(int(i), told, own)
 			}
 			return nil
 		})
@@ -116,7 +120,7 @@ func (a *Asker) find(ctx context.Context, e, before *estate.Estate, in *scope) (
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	out = append(out, slices.Concat(all...)...)
+	out = append(out, l.found()...)
 	slices.SortStableFunc(out, compare)
 	return out, nil
 }
@@ -128,7 +132,13 @@ func compare(a, b rule.Found) int {
 		}
 		return *f.ID
 	}
-	return cmp.Or(cmp.Compare(a.Cluster.Name, b.Cluster.Name), cmp.Compare(a.Level.Rank(), b.Level.Rank()), cmp.Compare(a.Rule, b.Rule), id(&a).Compare(id(&b)),
+	cluster := func(f *rule.Found) string {
+		if f.Cluster == nil {
+			return ""
+		}
+		return f.Cluster.Name
+	}
+	return cmp.Or(cmp.Compare(cluster(&a), cluster(&b)), cmp.Compare(a.Level.Rank(), b.Level.Rank()), cmp.Compare(a.Rule, b.Rule), id(&a).Compare(id(&b)),
 		cmp.Compare(a.Field, b.Field), cmp.Compare(a.Message, b.Message))
 }
 
@@ -190,18 +200,26 @@ func (f *finder) cluster(e *estate.Estate, c *estate.Cluster, before *estate.Est
 	return out, jobs
 }
 
-// ask is what is found about one object.
-func (f *finder) ask(ctx context.Context, j *job) []rule.Found {
+// ask is what policies and the rules of documents say of one object.
+func (f *finder) ask(ctx context.Context, j *job, l *ledger) (told []rule.Found, own []answer) {
 	q := j.on.ask(j.request)
-	out := f.told(j.on.review(ctx, q), j.request)
-	out = append(out, f.own(ctx, j.on, q, func() extras {
+	told = f.told(j.on.review(ctx, q), j.request)
+	own = f.own(ctx, j.on, q, l, func() extras {
 		return extras{"tenant": tenantValue(j.tenant, j.on.Cluster), "cluster": j.about, "applier": applierValue(j.applier), "fleet": f.fleet}
-	})...)
-	for i := range out {
-		out[i].Object, out[i].ID, out[i].Cluster, out[i].Tenant = j.object, &j.request.subject().ID, j.on.Cluster, j.tenant
-		out[i] = fill(out[i])
+	})
+	place := func(out *rule.Found) {
+		out.Object, out.ID, out.Cluster, out.Tenant = j.object, &j.request.subject().ID, j.on.Cluster, j.tenant
+		*out = fill(*out)
 	}
-	return out
+	for i := range told {
+		place(&told[i])
+	}
+	for i := range own {
+		if own[i].found != nil {
+			place(own[i].found)
+		}
+	}
+	return told, own
 }
 
 // inBefore is the object as it was; nil when it was not.
@@ -316,10 +334,13 @@ func said(id, format string, all []Verdict, why func(Verdict) string) rule.Found
 	return out
 }
 
-// own asks the rules of documents about an object.
-func (f *finder) own(ctx context.Context, on *Cluster, q *asked, more func() extras) (out []rule.Found) {
+// own asks the rules of documents about an object, but for those whose budget is spent.
+func (f *finder) own(ctx context.Context, on *Cluster, q *asked, l *ledger, more func() extras) (out []answer) {
 	var with extras
-	for _, d := range f.rules {
+	for i, d := range f.rules {
+		if l.spent[i].Load() {
+			continue
+		}
 		m, err := on.matches(q, d.program.accessor)
 		if err != nil || !m.yes {
 			continue // constraints were checked when the document was read
@@ -327,25 +348,9 @@ func (f *finder) own(ctx context.Context, on *Cluster, q *asked, more func() ext
 		if with == nil {
 			with = more()
 		}
-		all := on.evaluate(with.in(ctx), &call{program: d.program, asked: q, match: m, unknown: m.unknown})
-		if len(all) == 0 {
-			continue
-		}
-		one := rule.Found{Rule: d.ID(), Level: finding.Level(d.doc.Spec.Level), Hint: oneLine(d.doc.Spec.Hint), Message: all[0].Public}
-		if all[0].Unknown != "" {
-			one.Unproven, one.Message = true, fmt.Sprintf("whether it holds that %s is not known: %s", oneLine(d.doc.Spec.Title), all[0].Unknown)
-		} else {
-			for _, v := range all {
-				one.Steps = append(one.Steps, d.step(v.Public))
-			}
-		}
-		if i := slices.IndexFunc(out, func(f rule.Found) bool { return f.Rule == one.Rule }); i >= 0 {
-			if worse(&one, &out[i]) {
-				out[i] = one
-			}
-			continue
-		}
-		out = append(out, one)
+		a := answer{document: i}
+		a.found, a.cost = d.ask(with.in(ctx), on, &call{program: d.program, asked: q, match: m, unknown: m.unknown})
+		out = append(out, a)
 	}
 	return out
 }

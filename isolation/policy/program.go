@@ -11,6 +11,7 @@ import (
 	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/interpreter"
 	plugincel "k8s.io/apiserver/pkg/admission/plugin/cel"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
 )
 
@@ -45,29 +46,60 @@ func (w wrapped) CompileCondition(list []plugincel.ExpressionAccessor, vars plug
 // knowing is a program that finds the extras in its context.
 type knowing struct{ cel.Program }
 
-// ContextEval evaluates over what admission gives, in order, and the extras.
+// ContextEval evaluates over what admission gives, in order, and the extras. It ends as soon as the context does, or when the object has cost too much: CEL
+// itself then leaves only the innermost loop.
 func (p knowing) ContextEval(ctx context.Context, input any) (ref.Val, *cel.EvalDetails, error) {
-	if inner, ok := input.(interpreter.Activation); ok {
-		e, _ := ctx.Value(extrasKey{}).(extras)
-		input = activation{inner, e}
+	inner, ok := input.(interpreter.Activation)
+	if !ok {
+		return p.Program.ContextEval(ctx, input)
 	}
-	return p.Program.ContextEval(ctx, input)
+	s, _ := ctx.Value(spendingKey{}).(*spending)
+	if s.over() {
+		return nil, nil, errDear
+	}
+	e, _ := ctx.Value(extrasKey{}).(extras)
+	out, details, err := p.Eval(&activation{Activation: inner, more: e, spending: s, done: ctx.Done()})
+	s.add(details)
+	return out, details, err
 }
 
 // activation gives values by name: the API server's first. Maps are in the order of their keys: in which order an expression goes through a map is
 // chance on a cluster, and must not be here.
 type activation struct {
 	interpreter.Activation
-	more extras
+	more     extras
+	spending *spending
+	done     <-chan struct{}
+	turns    int // of loops
 }
 
-// ResolveName finds a value.
-func (a activation) ResolveName(name string) (any, bool) {
+// ResolveName finds a value. By the name that loops ask for at each turn it ends the evaluation.
+func (a *activation) ResolveName(name string) (any, bool) {
+	if name == "#interrupted" {
+		a.turn()
+		return nil, false
+	}
 	v, ok := a.Activation.ResolveName(name)
 	if !ok {
 		v, ok = a.more[name]
 	}
 	return ordered(v), ok
+}
+
+// turn of a loop. The panic is CEL's own way to end, which it recovers from.
+func (a *activation) turn() {
+	a.turns++
+	if a.spending.over() {
+		panic(interpreter.EvalCancelledError{Message: dear, Cause: interpreter.CostLimitExceeded})
+	}
+	if a.turns%celconfig.CheckFrequency != 0 {
+		return
+	}
+	select {
+	case <-a.done:
+		panic(interpreter.EvalCancelledError{Message: "operation interrupted", Cause: interpreter.ContextCancelled})
+	default:
+	}
 }
 
 // ordered is a value whose maps go by their keys, also those inside it.
