@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/interpreter"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 
 	"github.com/bulkhead-dev/bulkhead/finding"
@@ -50,6 +51,33 @@ func (s *spending) add(d *cel.EvalDetails) {
 		cost = *c
 	}
 	s.cost += int64(min(cost, mostOfOne+1))
+}
+
+// take counts what CEL does not, and ends the evaluation of an object that costs too much. The panic is CEL's own way to end, from which it recovers.
+func (s *spending) take(n int) {
+	if s == nil {
+		return
+	}
+	s.cost += int64(n)
+	if s.over() {
+		panic(interpreter.EvalCancelledError{Message: dear, Cause: interpreter.CostLimitExceeded})
+	}
+}
+
+// values is how many there are in one, itself among them.
+func values(v any) int {
+	n := 1
+	switch v := v.(type) {
+	case map[string]any:
+		for _, e := range v {
+			n += values(e)
+		}
+	case []any:
+		for _, e := range v {
+			n += values(e)
+		}
+	}
+	return n
 }
 
 // answer is what a document says of an object.

@@ -83,15 +83,13 @@ func (a *activation) ResolveName(name string) (any, bool) {
 	if !ok {
 		v, ok = a.more[name]
 	}
-	return ordered(v), ok
+	return ordered(v, a.spending), ok
 }
 
-// turn of a loop. The panic is CEL's own way to end, which it recovers from.
+// turn of a loop ends the evaluation as [spending.take] does.
 func (a *activation) turn() {
 	a.turns++
-	if a.spending.over() {
-		panic(interpreter.EvalCancelledError{Message: dear, Cause: interpreter.CostLimitExceeded})
-	}
+	a.spending.take(0)
 	if a.turns%celconfig.CheckFrequency != 0 {
 		return
 	}
@@ -103,26 +101,35 @@ func (a *activation) turn() {
 }
 
 // ordered is a value whose maps go by their keys, also those inside it.
-func ordered(v any) any {
+func ordered(v any, s *spending) any {
 	switch v := v.(type) {
 	case map[string]any:
 		if m, ok := types.DefaultTypeAdapter.NativeToValue(v).(traits.Mapper); ok && v != nil {
-			return orderedMap{m, v}
+			return orderedMap{m, v, s}
 		}
 	case []any:
 		if l, ok := types.DefaultTypeAdapter.NativeToValue(v).(traits.Lister); ok {
-			return orderedList{l, v}
+			return orderedList{l, v, s}
 		}
 	}
 	return v
 }
 
-func orderedValue(v any) ref.Val { return types.DefaultTypeAdapter.NativeToValue(ordered(v)) }
+func orderedValue(v any, s *spending) ref.Val {
+	return types.DefaultTypeAdapter.NativeToValue(ordered(v, s))
+}
 
-// orderedMap is CEL's map, but for the order.
+// orderedMap is CEL's map, but for the order, and for what CEL does not count: the sorting, and what is inside of what is compared.
 type orderedMap struct {
 	traits.Mapper
-	m map[string]any
+	m     map[string]any
+	spent *spending
+}
+
+// Equal is CEL's.
+func (o orderedMap) Equal(other ref.Val) ref.Val {
+	o.spent.take(values(o.m))
+	return o.Mapper.Equal(other)
 }
 
 // Find is the value of a key.
@@ -135,7 +142,7 @@ func (o orderedMap) Find(key ref.Val) (ref.Val, bool) {
 	if !found {
 		return nil, false
 	}
-	return orderedValue(v), true
+	return orderedValue(v, o.spent), true
 }
 
 // Get is the value of a key, or CEL's error.
@@ -148,6 +155,7 @@ func (o orderedMap) Get(key ref.Val) ref.Val {
 
 // Iterator goes by keys.
 func (o orderedMap) Iterator() traits.Iterator {
+	o.spent.take(len(o.m))
 	keys, _ := types.DefaultTypeAdapter.NativeToValue(slices.Sorted(maps.Keys(o.m))).(traits.Lister)
 	return keys.Iterator()
 }
@@ -155,27 +163,35 @@ func (o orderedMap) Iterator() traits.Iterator {
 // orderedList is CEL's list, with such maps in it.
 type orderedList struct {
 	traits.Lister
-	list []any
+	list  []any
+	spent *spending
+}
+
+// Equal is CEL's.
+func (o orderedList) Equal(other ref.Val) ref.Val {
+	o.spent.take(values(o.list))
+	return o.Lister.Equal(other)
 }
 
 // Get is the element at an index, or CEL's error.
 func (o orderedList) Get(index ref.Val) ref.Val {
 	if i, ok := index.(types.Int); ok && i >= 0 && int(i) < len(o.list) {
-		return orderedValue(o.list[i])
+		return orderedValue(o.list[i], o.spent)
 	}
 	return o.Lister.Get(index)
 }
 
 // Iterator goes through the elements.
 func (o orderedList) Iterator() traits.Iterator {
-	return &listIterator{Iterator: o.Lister.Iterator(), list: o.list}
+	return &listIterator{Iterator: o.Lister.Iterator(), list: o.list, spent: o.spent}
 }
 
 // listIterator counts beside CEL's.
 type listIterator struct {
 	traits.Iterator
-	list []any
-	next int
+	list  []any
+	next  int
+	spent *spending
 }
 
 // Next is the next element.
@@ -183,7 +199,7 @@ func (i *listIterator) Next() ref.Val {
 	if i.Iterator.Next() == nil || i.next >= len(i.list) {
 		return nil
 	}
-	v := orderedValue(i.list[i.next])
+	v := orderedValue(i.list[i.next], i.spent)
 	i.next++
 	return v
 }
