@@ -298,6 +298,7 @@ func (x *carrying) assemble() *Cluster {
 	if len(x.replaced) > 0 {
 		c.sortTold()
 	}
+	c.Failures, c.Unresolved = slices.Clip(c.Failures), slices.Clip(c.Unresolved) // those of before may be the same
 	x.count(next.evals)
 	return c
 }
