@@ -39,12 +39,11 @@ func (e *engine) footings(r *Result, all, shown map[nodeKey]*evaluation) {
 	apart := map[string]bool{} // clusters that have to do with others
 	for home, t := range e.tally {
 		for ev := range t.all {
-			if ev.target != nil || !ev.within(home, func(cluster string) bool {
-				apart[cluster] = true
-				return false
-			}) {
-				apart[home] = true
-			}
+			ev.within(home, func(cluster string) bool {
+				apart[home], apart[cluster] = true, true
+				return true
+			})
+			apart[home] = apart[home] || ev.target != nil
 		}
 	}
 	homes := map[string][]*evaluation{}
@@ -55,17 +54,17 @@ func (e *engine) footings(r *Result, all, shown map[nodeKey]*evaluation) {
 		}
 	}
 	for _, c := range r.Clusters {
-		evals := homes[c.Name]
+		evals, t := homes[c.Name], e.tally[c.Name]
 		if e.carried[c.Name] != nil {
 			continue
 		}
-		if c.footing == nil || apart[c.Name] || len(evals) != len(c.Appliers) || len(e.tally[c.Name].nodes) != len(evals) {
+		if c.footing == nil || t == nil || apart[c.Name] || len(evals) != len(c.Appliers) || len(t.nodes) != len(evals) {
 			c.footing = nil
 			continue
 		}
 		slices.SortFunc(evals, func(a, b *evaluation) int { return compareNodes(a.node.key(), b.node.key()) })
 		c.footing.cache, c.footing.evals = e.cache, evals
-		for ev := range e.tally[c.Name].all {
+		for ev := range t.all {
 			if all[ev.node.key()] != ev {
 				c.footing.earlier = append(c.footing.earlier, ev)
 			}

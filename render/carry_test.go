@@ -213,6 +213,7 @@ func TestCarriedOrNot(t *testing.T) {
 		"a remote base":                      {set("other/kustomization.yaml", "resources: [other.yaml, \"https://git.example.com/x.yaml\"]\n"), false},
 		"the entry folder":                   {edit("clusters/a/all.yaml", "interval: 10m", "interval: 11m"), false},
 		"what the cluster starts with":       {edit("clusters/a/flux-system/gotk-sync.yaml", "interval: 10m", "interval: 11m"), false},
+		"a cluster that starts with nothing": {edit("clusters/a/flux-system/gotk-sync.yaml", "Kustomization\nmetadata: {name: flux-system,", "Kustomization\nmetadata: {"), false},
 		"the variables of the cluster":       {set("fleet/cluster.yaml", "apiVersion: bulkhead.dev/v1alpha1\nkind: Cluster\nmetadata: {name: a}\nspec: {path: clusters/a, variables: {x: y}}\n"), false},
 		"an applier that reaches from afar":  {set("clusters/a/far.yaml", "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: far, namespace: flux-system}\nspec: {interval: 10m, path: ./other, prune: true, kubeConfig: {secretRef: {name: a-kubeconfig}}, sourceRef: {kind: GitRepository, name: flux-system}}\n"), false},
 		"a source that leaves the files out": {set(".sourceignore", "/other\n"), false},
