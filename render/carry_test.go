@@ -98,7 +98,7 @@ func TestCarriedFleets(t *testing.T) {
 	}
 	paths := slices.Sorted(maps.Keys(files))
 	repo := func(files map[string]tree.Blob) Repository { return Repository{Tree: tree.FromBlobs(files)} }
-	n, many, carried, all := 0, 25, 0, 0
+	n, many, carried, all := 0, 15, 0, 0
 	if raceDetector {
 		many = 5
 	}

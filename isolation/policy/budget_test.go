@@ -40,6 +40,14 @@ func chained(n int) string {
 	return out + fmt.Sprintf("  validations: [{expression: variables.v%d}]\n", n-1)
 }
 
+// unhurried leaves a test that asks millions of times to the run without the race detector.
+func unhurried(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left to the run in full")
+	}
+}
+
 // spent are the findings that are about no object.
 func spent(found []rule.Found) (out []rule.Found) {
 	for i := range found {
@@ -53,6 +61,7 @@ func spent(found []rule.Found) (out []rule.Found) {
 // TestBudget: a rule that costs all it may for each object is asked about few of thousands, whatever the number of goroutines, and what it was not asked
 // about is told once. Another rule is asked about all of them.
 func TestBudget(t *testing.T) {
+	unhurried(t)
 	const objects = 3000
 	e := world(t, fleetOf(objects, 0, false))
 	asker := &policy.Asker{Rules: compiled(t, everything("costly", "  validations: [{expression: \"!"+loops(5)+"\"}]\n")+everything("cheap", "  validations: [{expression: \"false\"}]\n"))}
@@ -88,6 +97,7 @@ func TestBudget(t *testing.T) {
 // TestBudgetOfOne: variables that read each other cost no more for one object than the API server may spend, and a rule that a change takes out has the
 // same budget.
 func TestBudgetOfOne(t *testing.T) {
+	unhurried(t)
 	docs, err := v1alpha1.Decode("fleet/rules.yaml", []byte(everything("chained", chained(60))))
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +123,7 @@ rule/chained low unproven of billing apps/Deployment/billing-prod/x0
 // TestBudgetOfMaps: what CEL takes for one step, and is not, counts: the keys of a map are sorted before the first is seen, and what is compared has an
 // inside. Without it these take minutes.
 func TestBudgetOfMaps(t *testing.T) {
+	unhurried(t)
 	var b strings.Builder
 	b.WriteString("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: billing-prod}\ndata:\n")
 	for i := range 5000 {
