@@ -119,6 +119,14 @@ func TestSet(t *testing.T) {
 	if got := show(less); !slices.Equal(got, []string{"b2", "c3", "d1"}) {
 		t.Errorf("Without %v", got)
 	}
+	same := more.Exchange([]*Object{pod(t, "c", "3"), pod(t, "a", "1")}, []*Object{pod(t, "c", "4"), pod(t, "a", "2")})
+	other := more.Exchange([]*Object{pod(t, "c", "3"), pod(t, "a", "1")}, []*Object{pod(t, "b", "9"), pod(t, "e", "1")})
+	if a, b := show(same), show(other); !slices.Equal(a, []string{"a2", "b2", "c4", "d1"}) || !slices.Equal(b, []string{"b9", "d1", "e1"}) {
+		t.Errorf("Exchange %v, of others %v", a, b)
+	}
+	if got := show(more); !slices.Equal(got, []string{"a1", "b2", "c3", "d1"}) {
+		t.Errorf("the set is %v after Exchange", got)
+	}
 	if got := show(s); !slices.Equal(got, []string{"a1", "c2"}) {
 		t.Errorf("the first set is %v afterwards", got)
 	}
