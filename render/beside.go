@@ -152,14 +152,17 @@ func (e *engine) declare(c *Cluster) *Cluster {
 // skips reports whether the options leave a cluster out.
 func (e *engine) skips(cluster string) bool { return e.opts.Skip != nil && e.opts.Skip(cluster) }
 
-// entangled reports whether what was evaluated reaches a cluster that is recalled.
-func (e *engine) entangled() bool {
-	if len(e.recalled) == 0 {
+// reaches reports whether what was evaluated has to do with one of those clusters, which were not.
+func (e *engine) reaches(clusters map[string]*Cluster) bool {
+	if len(clusters) == 0 {
 		return false
 	}
 	for home, t := range e.tally {
+		if clusters[home] != nil {
+			continue
+		}
 		for ev := range t.all {
-			if !ev.within(home, func(cluster string) bool { return e.recalled[cluster] == nil }) {
+			if !ev.within(home, func(cluster string) bool { return clusters[cluster] == nil }) {
 				return true
 			}
 		}

@@ -230,7 +230,6 @@ func (x *carrying) again(ctx context.Context, was *evaluation, st *state) bool {
 		now = x.e.evaluate(ctx, n, st)
 	}
 	now = now.apart()
-	now.given = given{now.applier.Objects, now.applier.Held}
 	a, b := was.applier, now.applier
 	switch {
 	case now.target != nil, !now.within(x.name, func(string) bool { return false }),
@@ -371,19 +370,4 @@ func (e *engine) forget(home string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.tally, home)
-}
-
-// tangled reports whether what was evaluated reaches a cluster that was carried over.
-func (e *engine) tangled() bool {
-	for home, t := range e.tally {
-		if e.carried[home] != nil {
-			continue
-		}
-		for ev := range t.all {
-			if !ev.within(home, func(cluster string) bool { return e.carried[cluster] == nil }) {
-				return true
-			}
-		}
-	}
-	return false
 }

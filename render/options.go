@@ -44,7 +44,8 @@ type Options struct {
 	Clusters []Declared
 	// Before is the render of an earlier revision. A cluster that it has and whose
 	// sync is gone from this one is still rendered as long as its entry folder is
-	// there: Flux on it goes on with that folder.
+	// there: Flux on it goes on with that folder. Where both renders have one Cache, a cluster is taken over but for
+	// what has changed, when nothing else on it can tell.
 	Before *Result
 	// Beside is the second revision of a comparison, where this is the first. A cluster that an earlier run
 	// has seen, and that is the same in both, is then not rendered, here and where this result is Before: see

@@ -40,12 +40,12 @@ func Fleet(ctx context.Context, repo Repository, opts Options) (*Result, error) 
 	switch {
 	case err != nil:
 		return nil, err
-	case e.tangled():
+	case e.reaches(e.carried):
 		opts.whole = true
 		return Fleet(ctx, repo, opts)
-	case e.entangled() && opts.Before != nil:
+	case e.reaches(e.recalled) && opts.Before != nil:
 		return nil, ErrEntangled
-	case e.entangled():
+	case e.reaches(e.recalled):
 		opts.Beside = nil
 		return Fleet(ctx, repo, opts)
 	}
